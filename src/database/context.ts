@@ -1,0 +1,186 @@
+/**
+ * The context step of a unit: one statement that sets the role, the claims and every managed key for the transaction it runs in.
+ *
+ * Owns which keys are sent and their order. Every key is sent every time, so that nothing left on a connection by anyone can show
+ * through, and the list is constant per database, so that there is one text and one plan. Values are bound, never written into SQL.
+ */
+import { createHash } from 'node:crypto'
+import { quoteIdentifier } from '../kernel/identifier.ts'
+import { TenonError } from '../kernel/errors.ts'
+import type { Facts } from './facts.ts'
+import { statementName } from './wire/statement-plan.ts'
+import type { Step } from './wire/unit.ts'
+
+/** Settings that a single request may choose beside the declared ones; none of them grants anything. */
+export const requestSettings = ['timezone', 'lock_timeout', 'idle_in_transaction_session_timeout', 'work_mem', 'application_name'] as const
+
+/** What a session is, checked, in the terms of PostgreSQL. */
+export interface Identity {
+  readonly role: string
+  /** JSON text with `role` in it. */
+  readonly claims: string
+  readonly sub: string
+  readonly email: string
+  readonly actor: string
+  readonly settings: ReadonlyMap<string, string>
+  readonly statementTimeoutMs: number | undefined
+  readonly searchPath: readonly string[] | undefined
+}
+
+/** The step with what the runner has to know about it. */
+export interface Context {
+  readonly step: Step
+  /** The identity keys alone: sent again after a statement that could have changed them inside a transaction. */
+  readonly reassert: Step
+  readonly role: string | undefined
+  /** 0 is none. */
+  readonly statementTimeoutMs: number
+  /** `default_transaction_isolation` of the role, when it has one. */
+  readonly isolationLevel: string | undefined
+  /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
+  readonly nameSuffix: string
+}
+
+/** Settings of a role that have an effect only when set before a transaction begins, and what stands for them inside one. */
+const beforeTransaction = new Map([['default_transaction_read_only', 'transaction_read_only']])
+const isolationSetting = 'default_transaction_isolation'
+
+const legacyKeys = ['request.jwt.claim', 'request.jwt.claim.sub', 'request.jwt.claim.role', 'request.jwt.claim.email']
+
+/** Builds the contexts of one database: the list of keys is computed once, from its options and what the server told. */
+export class ContextBuilder {
+  readonly #facts: Facts
+  readonly #settings: readonly string[]
+  readonly #roleSettings: readonly string[]
+  readonly #searchPath: readonly string[] | undefined
+  readonly #statementTimeoutMs: number | undefined
+  readonly #byKeys = new Map<string, { text: string; name: string }>()
+  readonly #legacy: boolean
+
+  constructor(options: {
+    readonly facts: Facts
+    readonly settings: readonly string[]
+    readonly legacyClaims: boolean
+    readonly searchPath: readonly string[] | undefined
+    readonly statementTimeoutMs: number | undefined
+  }) {
+    this.#facts = options.facts
+    this.#settings = options.settings
+    this.#legacy = options.legacyClaims
+    this.#searchPath = options.searchPath
+    this.#statementTimeoutMs = options.statementTimeoutMs
+    const own = new Set(['role', 'search_path', 'statement_timeout', 'session_authorization', isolationSetting, ...options.settings])
+    const names = new Set<string>()
+    for (const role of options.facts.roles.values()) {
+      for (const name of role.settings.keys()) if (!own.has(name)) names.add(beforeTransaction.get(name) ?? name)
+    }
+    this.#roleSettings = [...names].sort()
+  }
+
+  /** The context of a session. */
+  session(identity: Identity): Context {
+    const role = this.#facts.roles.get(identity.role)
+    const roleSetting = (name: string): string | undefined => role?.settings.get(name)
+    const statementTimeout =
+      identity.statementTimeoutMs !== undefined
+        ? `${identity.statementTimeoutMs}ms`
+        : (roleSetting('statement_timeout') ?? (this.#statementTimeoutMs === undefined ? this.#facts.statementTimeout : `${this.#statementTimeoutMs}ms`))
+    const who: [string, string][] = [
+      ['request.jwt.claims', identity.claims],
+      ...(this.#legacy ? legacyValues(identity) : []),
+      ['tenon.actor', identity.actor],
+      ...this.#settings.map((name): [string, string] => [name, identity.settings.get(name) ?? '']),
+    ]
+    const how: [string, string][] = [
+      ...this.#roleSettings.map((name): [string, string] => [name, this.#roleSetting(roleSetting, name)]),
+      ['search_path', this.#searchPathText(identity.searchPath, roleSetting('search_path'))],
+      ['statement_timeout', statementTimeout],
+    ]
+    // The role comes last: a setting that only the login may change is still set by the login.
+    const extra = [...identity.settings].filter(([name]) => !this.#settings.includes(name))
+    return {
+      step: this.#step([...how, ...extra, ...who, ['role', identity.role]]),
+      reassert: this.#step([...who, ['role', identity.role]]),
+      role: identity.role,
+      statementTimeoutMs: parseTimeout(statementTimeout),
+      isolationLevel: roleSetting(isolationSetting),
+      nameSuffix: plansFollowRole(this.#facts.serverVersion) ? '' : `_${createHash('sha256').update(identity.role).digest('base64url').slice(0, 8)}`,
+    }
+  }
+
+  /** The context of a service: who acts and why, and nothing that changes what it may do. */
+  static service(actor: string, reason: string): Context {
+    const step: Step = { ...contextStatement(['tenon.actor', 'tenon.reason']), values: [actor, reason], silent: true }
+    return { step, reassert: step, role: undefined, statementTimeoutMs: 0, isolationLevel: undefined, nameSuffix: '' }
+  }
+
+  #roleSetting(of: (name: string) => string | undefined, name: string): string {
+    const own = name === 'transaction_read_only' ? of('default_transaction_read_only') : of(name)
+    return own ?? (name === 'transaction_read_only' ? 'off' : (this.#facts.defaults.get(name) ?? ''))
+  }
+
+  #searchPathText(own: readonly string[] | undefined, ofRole: string | undefined): string {
+    const chosen = own ?? this.#searchPath
+    if (chosen !== undefined) return [...chosen.map(quoteIdentifier), 'pg_temp'].join(', ')
+    // Without pg_temp at the end PostgreSQL looks there first, and one tenant's temporary table would hide a table from the next.
+    return closeSearchPath(ofRole ?? this.#facts.searchPath)
+  }
+
+  #step(pairs: readonly (readonly [string, string])[]): Step {
+    const keys = pairs.map(([key]) => key)
+    const cacheKey = keys.join(' ')
+    const known = this.#byKeys.get(cacheKey)
+    const statement = known ?? contextStatement(keys)
+    if (known === undefined) this.#byKeys.set(cacheKey, statement)
+    return { text: statement.text, name: statement.name, values: pairs.map(([, value]) => value), silent: true }
+  }
+
+}
+
+function legacyValues(identity: Identity): [string, string][] {
+  const values = ['', identity.sub, identity.role, identity.email]
+  return legacyKeys.map((key, i) => [key, values[i] as string])
+}
+
+/**
+ * `num_nulls` evaluates all its arguments (no short circuit, as `and` would have) and its own result is never null, so the statement
+ * returns neither rows nor columns: nothing of the context comes back over the wire.
+ */
+function contextStatement(keys: readonly string[]): { text: string; name: string } {
+  const calls = keys.map((key, i) => `pg_catalog.set_config('${assertKey(key)}', $${i + 1}, true)`)
+  const text = `select where pg_catalog.num_nulls(${calls.join(', ')}) is null`
+  return { text, name: statementName(text) }
+}
+
+/** Keys become part of the SQL text; they come from options and from pg_db_role_setting, and are checked whatever their origin. */
+function assertKey(key: string): string {
+  if (!/^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*$/i.test(key)) {
+    throw new TenonError({ code: 'SESSION_SETTING', message: 'a setting has a name that cannot be set safely', hint: 'Use letters, digits, _ and dots.' })
+  }
+  return key
+}
+
+/** Appends pg_temp, or moves it to the end. */
+export function closeSearchPath(searchPath: string): string {
+  const parts = splitSearchPath(searchPath).filter((part) => part !== 'pg_temp' && part !== '"pg_temp"' && part !== '""')
+  return [...parts, 'pg_temp'].join(', ')
+}
+
+function splitSearchPath(text: string): string[] {
+  return (text.match(/(?:"(?:[^"]|"")*"|[^,])+/g) ?? []).map((part) => part.trim()).filter((part) => part !== '')
+}
+
+/** CVE-2024-10976: before these a cached plan could keep the policies of the role it was made under. */
+export function plansFollowRole(serverVersion: number): boolean {
+  const fixed: Readonly<Record<number, number>> = { 13: 17, 14: 14, 15: 9, 16: 5, 17: 1 }
+  const major = Math.floor(serverVersion / 10_000)
+  return major >= 18 || serverVersion % 10_000 >= (fixed[major] ?? Number.POSITIVE_INFINITY)
+}
+
+/** Milliseconds of a timeout as PostgreSQL prints it: `3s`, `500ms`, `1min`, a bare number. */
+export function parseTimeout(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?$/.exec(text.trim())
+  if (match === null) return 0
+  const unit = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms'] ?? 1
+  return Number(match[1]) * unit
+}

@@ -1,0 +1,372 @@
+/**
+ * The database object: a pool, what is known of it, and the sessions made from it.
+ *
+ * Owns the options of a database and its life cycle. Making one opens nothing; the first statement does.
+ */
+import { inspect } from 'node:util'
+import { Kysely, type KyselyPlugin, Log, type LogConfig, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type Dialect } from 'kysely'
+import { TenonError } from '../kernel/errors.ts'
+import { type Observer, tell } from '../kernel/observe.ts'
+import { TenonConnection } from './connection.ts'
+import type { PoolOptions } from './connection-config.ts'
+import { type Context, ContextBuilder } from './context.ts'
+import { DedicatedConnection } from './dedicated-connection.ts'
+import { TenonDriver } from './driver.ts'
+import { type ExecutorOwner, TenonExecutor } from './executor.ts'
+import { assertSessionRole, type Facts } from './facts.ts'
+import { type Connection, createLineSource } from './line-sources.ts'
+import type { Lease, LineCounts, LineSource } from './lines.ts'
+import { Runner, type RunnerShared } from './runner.ts'
+import { type OwnSessionProps, Session } from './session.ts'
+import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
+import { VerifiedPool, type Verified } from './verified-pool.ts'
+import { StatementPlans } from './wire/statement-plan.ts'
+
+/** Options of {@link createDatabase}. */
+export interface DatabaseOptions {
+  /** Where sessions connect: a URL, a pg configuration, a pg.Pool, a PGlite, `pglite://memory` or `pglite:./directory`. */
+  readonly connection: Connection
+  /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
+  readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
+  /** Roles a session may have. Default `anon` and `authenticated`. */
+  readonly roles?: readonly string[] | undefined
+  /** Settings a session may set, such as `app.tenant_id`; all of them are set for every statement, '' when a session leaves one out. */
+  readonly settings?: readonly string[] | undefined
+  /**
+   * Accept a login that could do more than its sessions, such as the superuser of a test server. The embedded default needs no saying.
+   * Row security then holds only as long as no statement resets the role.
+   */
+  readonly trustLogin?: boolean | undefined
+  /** Schemas for unqualified names; default: the role's or the login's own. `pg_temp` is always added last. */
+  readonly searchPath?: readonly string[] | undefined
+  /** Milliseconds a statement may take unless session or role say otherwise. */
+  readonly statementTimeoutMs?: number | undefined
+  /** Also set `request.jwt.claim` and its kin, which `auth.uid()` prefers. Default: when a function or policy of the database reads them. */
+  readonly legacyClaims?: boolean | 'auto' | undefined
+  /** Default `auto`: named, unless a pooler stands between. Poolers that track statements (PgBouncer 1.21 and later) take `named`. */
+  readonly preparedStatements?: 'auto' | 'named' | 'unnamed' | undefined
+  /** Statements prepared per connection at most. Default 256. */
+  readonly statementCacheSize?: number | undefined
+  readonly pool?: PoolOptions | undefined
+  /** Kysely plugins of every session and service. */
+  readonly plugins?: readonly KyselyPlugin[] | undefined
+  /** Kysely's log. */
+  readonly log?: LogConfig | undefined
+  /** Receives every event, without values. */
+  readonly observe?: Observer | undefined
+}
+
+/** Who uses the privileged connection, and why. Both are written to the audit. */
+export interface ServiceOptions {
+  readonly actor: string
+  readonly reason: string
+}
+
+/** Counters since the database was created. */
+export interface DatabaseStats {
+  /** Units sent by sessions and services; one each way. */
+  readonly roundTrips: number
+  /** Statements silently prepared anew after their plan went stale. */
+  readonly healed: number
+  /** Connections ended because they were lost or could not be trusted any more. */
+  readonly destroyed: number
+  /** Transactions run again after a serialization failure or deadlock. */
+  readonly retries: number
+  readonly sessions: LineCounts
+  readonly service: LineCounts | undefined
+}
+
+const defaultStatementCacheSize = 256
+const defaultDrainMs = 10_000
+const defaultPingTimeoutMs = 5_000
+
+/**
+ * Creates a database object: the one thing a process makes once and closes last. Nothing connects yet.
+ *
+ * @typeParam DB - tables and their columns, as Kysely takes them
+ * @throws {TenonError} CONNECTION_CONFIG, SESSION_SETTING or OPTION_INVALID when an option is wrong
+ * @example
+ * ```ts
+ * const db = createDatabase<DB>({ connection: process.env.DATABASE_URL ?? 'pglite://memory', settings: ['app.tenant_id'] })
+ * const me = db.session({ role: 'authenticated', claims: { sub: userId } })
+ * ```
+ */
+export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
+  return new Database<DB>(options)
+}
+
+/** Keeps the seam of `withDedicatedConnection` out of the object's public methods. */
+const dedicated = Symbol('dedicated')
+
+/** Made by {@link createDatabase}. */
+export class Database<DB> implements AsyncDisposable {
+  readonly #options: DatabaseOptions
+  readonly #roles: readonly string[]
+  readonly #settings: readonly string[]
+  readonly #pool: VerifiedPool
+  readonly #service: { readonly source: LineSource; readonly shared: RunnerShared } | undefined
+  readonly #sessionPlans: StatementPlans
+  readonly #log: Log | undefined
+  readonly #dialect: Dialect
+  readonly #compiler = new PostgresQueryCompiler()
+  readonly #adapter = new PostgresAdapter()
+  #retries = 0
+
+  /** Use {@link createDatabase}. */
+  constructor(options: DatabaseOptions) {
+    if (typeof options !== 'object' || options === null) throw new TenonError({ code: 'OPTION_INVALID', message: 'createDatabase() needs options', hint: "Pass { connection: 'postgres://…' }." })
+    this.#options = options
+    this.#roles = options.roles ?? ['anon', 'authenticated']
+    if (this.#roles.some((role) => typeof role !== 'string' || role === '' || role === 'none')) throw new TenonError({ code: 'SESSION_ROLE', message: 'roles has an entry that is not the name of a role' })
+    this.#settings = checkDeclaredSettings(options.settings ?? [])
+    const source = this.#source(options.connection, options.pool)
+    this.#pool = new VerifiedPool({
+      source,
+      shared: newShared(),
+      roles: this.#roles,
+      settings: this.#settings,
+      trustLogin: options.trustLogin ?? source.kind === 'embedded',
+      legacyClaims: options.legacyClaims ?? 'auto',
+      preparedStatements: options.preparedStatements ?? 'auto',
+      searchPath: checkSearchPath(options.searchPath),
+      statementTimeoutMs: options.statementTimeoutMs,
+      observe: options.observe,
+    })
+    this.#service =
+      options.service !== undefined
+        ? { source: this.#source(options.service.connection, options.service.pool), shared: newShared() }
+        : source.kind === 'embedded'
+          ? { source, shared: this.#pool.shared }
+          : undefined
+    const managed = new Set(this.#settings)
+    this.#sessionPlans = new StatementPlans((setting) => managed.has(setting))
+    this.#log = options.log === undefined ? undefined : new Log(options.log)
+    this.#dialect = {
+      createAdapter: () => this.#adapter,
+      createDriver: () => {
+        throw new TenonError({ code: 'OPTION_INVALID', message: 'a session’s dialect cannot be given to another Kysely', hint: 'Use TenonDialect for that.' })
+      },
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => this.#compiler,
+    }
+  }
+
+  #source(connection: Connection, pool: PoolOptions | undefined): LineSource {
+    return createLineSource(connection, {
+      pool: pool ?? {},
+      statementLimit: this.#options.preparedStatements === 'unnamed' ? 0 : (this.#options.statementCacheSize ?? defaultStatementCacheSize),
+      onDestroy: (reason) => {
+        this.#pool.shared.destroyed++
+        tell(this.#options.observe, { type: 'destroy', reason })
+      },
+    })
+  }
+
+  /**
+   * Makes a session. Synchronous and cheap (no I/O): make one per request.
+   *
+   * @throws {TenonError} SESSION_ROLE, SESSION_CLAIMS, SESSION_SETTING or OPTION_INVALID
+   * @example
+   * ```ts
+   * const me = db.session({ role: 'authenticated', claims: { sub: userId }, settings: { 'app.tenant_id': tenant } })
+   * ```
+   */
+  session(options: SessionOptions): Session<DB> {
+    return this.#session<DB>(options)
+  }
+
+  #session<T>(options: SessionOptions): Session<T> {
+    const identity = toIdentity(options, { roles: this.#roles, settings: this.#settings })
+    let known: { readonly verified: Verified; readonly context: Context } | undefined
+    const pool = this.#pool
+    const acquire = async (): Promise<TenonConnection> => {
+      const { lease, verified } = await pool.acquire()
+      if (known?.verified !== verified) {
+        try {
+          assertSessionRole(verified.facts, identity.role)
+          known = { verified, context: verified.contexts.session(identity) }
+        } catch (error) {
+          lease.release()
+          throw error
+        }
+      }
+      return new TenonConnection({ lease, source: pool.source, mode: 'session', context: known.context, plans: this.#sessionPlans, shared: pool.shared, observe: this.#options.observe })
+    }
+    return new Session<T>({ ...this.#props(acquire, pool.source), options, derive: <D>(derived: SessionOptions) => this.#session<D>(derived) })
+  }
+
+  /**
+   * The privileged connection: a Kysely that no policy binds. Every use names who acts and why.
+   *
+   * @throws {TenonError} SERVICE_MISSING when no service connection is configured, OPTION_INVALID without actor and reason
+   * @example
+   * ```ts
+   * await db.service({ actor: 'cron', reason: 'nightly report' }).selectFrom('projects').selectAll().execute()
+   * ```
+   */
+  service(options: ServiceOptions): Kysely<DB> {
+    const { actor, reason } = options ?? {}
+    if (typeof actor !== 'string' || actor === '' || typeof reason !== 'string' || reason === '') {
+      throw new TenonError({ code: 'OPTION_INVALID', message: 'service() needs an actor and a reason', hint: "Pass { actor: 'cron', reason: 'nightly report' }; both go to the audit." })
+    }
+    const { source, shared } = this.#requireService()
+    tell(this.#options.observe, { type: 'service', actor, reason })
+    const context = ContextBuilder.service(actor, reason)
+    const plans = this.#sessionPlans
+    const acquire = async (): Promise<TenonConnection> =>
+      new TenonConnection({ lease: await source.acquire(), source, mode: 'service', context, plans, shared, observe: this.#options.observe })
+    return new Kysely<DB>(this.#props(acquire, source))
+  }
+
+  #props(acquire: () => Promise<TenonConnection>, source: LineSource): Omit<OwnSessionProps, 'options' | 'derive'> {
+    const driver = new TenonDriver({ acquire, log: this.#log })
+    const owner: ExecutorOwner = { driver, compiler: this.#compiler, adapter: this.#adapter, cancellable: source.kind === 'socket' }
+    return {
+      config: { dialect: this.#dialect },
+      dialect: this.#dialect,
+      driver,
+      executor: new TenonExecutor(owner, this.#options.plugins),
+      owner,
+      inTransaction: (callback) => source.inTransaction(callback),
+      onRetry: () => {
+        this.#retries++
+        tell(this.#options.observe, { type: 'retry' })
+      },
+    }
+  }
+
+  #requireService(): { readonly source: LineSource; readonly shared: RunnerShared } {
+    if (this.#service !== undefined) return this.#service
+    throw new TenonError({ code: 'SERVICE_MISSING', message: 'no service connection is configured', hint: 'Pass createDatabase({ service: { connection } }) with a login of its own.' })
+  }
+
+  /**
+   * Reads the login, the roles and their settings anew and judges them, as the first checkout does by itself.
+   *
+   * @throws {TenonError} LOGIN_POWERFUL or SESSION_ROLE with the SQL that mends it
+   */
+  async verify(): Promise<Facts> {
+    const facts = await this.#pool.verify()
+    for (const role of this.#roles) if (facts.roles.has(role)) assertSessionRole(facts, role)
+    return facts
+  }
+
+  /**
+   * Asks the server for an answer. Uses a connection of the session pool.
+   *
+   * @returns milliseconds it took
+   * @throws {TenonError} TIMEOUT_CONNECT when there is none in time, or what connecting throws
+   */
+  async ping(options: { readonly timeoutMs?: number } = {}): Promise<number> {
+    const timeoutMs = options.timeoutMs ?? defaultPingTimeoutMs
+    const started = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    let lease: Lease | undefined
+    let late = false
+    const late$ = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        late = true
+        lease?.line.end({ reason: 'destroyed' })
+        reject(new TenonError({ code: 'TIMEOUT_CONNECT', message: `the server did not answer within ${timeoutMs} ms` }))
+      }, timeoutMs)
+    })
+    const asking = (async () => {
+      lease = await this.#pool.source.acquire()
+      try {
+        if (!late) await new Runner(lease.line, this.#pool.shared).run([{ text: 'select', name: '', values: [], silent: true }])
+      } finally {
+        lease.release()
+      }
+    })()
+    // After the timeout nobody waits for it any more.
+    asking.catch(() => {})
+    try {
+      await Promise.race([asking, late$])
+    } finally {
+      clearTimeout(timer)
+    }
+    return performance.now() - started
+  }
+
+  /** Counters; cheap. */
+  stats(): DatabaseStats {
+    const { shared, source } = this.#pool
+    const service = this.#service?.shared === shared ? undefined : this.#service?.shared
+    return {
+      roundTrips: shared.roundTrips + (service?.roundTrips ?? 0),
+      healed: shared.healed + (service?.healed ?? 0),
+      destroyed: shared.destroyed,
+      retries: this.#retries,
+      sessions: source.counts(),
+      service: this.#service?.source.counts(),
+    }
+  }
+
+  /** Refuses new work, waits up to `drainMs` for what is running, then ends every connection. Pools of the caller's stay open. */
+  async close(options: { readonly drainMs?: number } = {}): Promise<void> {
+    const drainMs = options.drainMs ?? defaultDrainMs
+    const sources = new Set([this.#pool.source, ...(this.#service === undefined ? [] : [this.#service.source])])
+    await Promise.all([...sources].map((source) => source.close(drainMs)))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  /** Shows no connection string. */
+  [inspect.custom](): string {
+    return `Database { roles: [${this.#roles.join(', ')}], kind: ${this.#pool.source.kind} }`
+  }
+
+  /** A line of the session pool or the service pool, for {@link withDedicatedConnection}. */
+  async [dedicated]<T>(service: boolean, callback: (connection: DedicatedConnection) => Promise<T>): Promise<T> {
+    const { source, shared } = service ? this.#requireService() : this.#pool
+    const lease = await source.acquire()
+    const connection = new DedicatedConnection(lease, shared)
+    try {
+      return await source.inTransaction(() => callback(connection))
+    } finally {
+      connection.close()
+      await retire(lease)
+    }
+  }
+}
+
+/** Whatever the callback left on the connection goes with it; an embedded database has no other and is reset. */
+async function retire(lease: Lease): Promise<void> {
+  const { line } = lease
+  if (line.loss === undefined && line.channel.processId === undefined) {
+    if (line.status !== 'I') await line.script('rollback')
+    await line.script('discard all')
+  }
+  line.end({ reason: 'destroyed' })
+  lease.release()
+}
+
+/** Options of {@link withDedicatedConnection}. */
+export interface DedicatedConnectionOptions {
+  /** Use the service login instead of the sessions' one. */
+  readonly service?: boolean | undefined
+}
+
+/**
+ * Runs a callback with a connection of its own, as the login: no role, no claims, no row security beyond the login's own.
+ *
+ * For scripts, LISTEN, COPY and session locks. The connection is ended afterwards, and with it whatever was left on it.
+ *
+ * @example
+ * ```ts
+ * await withDedicatedConnection(db, { service: true }, (connection) => connection.script(sqlFile))
+ * ```
+ */
+export async function withDedicatedConnection<DB, T>(
+  db: Database<DB>,
+  options: DedicatedConnectionOptions,
+  callback: (connection: DedicatedConnection) => Promise<T>,
+): Promise<T> {
+  return await db[dedicated](options.service ?? false, callback)
+}
+
+function newShared(): RunnerShared {
+  return { roundTrips: 0, healed: 0, destroyed: 0, facts: undefined, rawErrors: false }
+}

@@ -1,0 +1,60 @@
+/**
+ * One connection for as long as a callback runs: the seam for scripts, LISTEN, session locks and whatever else is not a query of a session.
+ *
+ * It has no role, no claims and no rules; it runs as the login. Whatever state is left on it dies with it.
+ */
+import { TenonError } from '../kernel/errors.ts'
+import type { Lease } from './lines.ts'
+import { Runner, type RunnerShared } from './runner.ts'
+import { encodeParameters } from './wire/parameters.ts'
+import type { StepResult } from './wire/unit.ts'
+
+/** What a statement on a dedicated connection gives. */
+export interface DedicatedResult<R> {
+  readonly rows: R[]
+  /** The command of the tag, such as `INSERT`. */
+  readonly command: string
+  readonly rowCount: number | null
+}
+
+/** A connection of one's own, as the login. */
+export class DedicatedConnection {
+  readonly #runner: Runner
+  #open = true
+
+  constructor(lease: Lease, shared: RunnerShared) {
+    this.#runner = new Runner(lease.line, shared)
+  }
+
+  /** Runs one statement with bound values. */
+  async query<R = Record<string, unknown>>(text: string, values: readonly unknown[] = []): Promise<DedicatedResult<R>> {
+    this.#assertOpen()
+    const results = await this.#runner.run([{ text: checkText(text), name: '', values: encodeParameters(values, {}) }], { commits: true })
+    return toResult<R>(results[0])
+  }
+
+  /** Runs a text of several statements, in one implicit transaction unless the text has its own. The result is that of the last one. */
+  async script(text: string): Promise<DedicatedResult<Record<string, unknown>>> {
+    this.#assertOpen()
+    const results = await this.#runner.script(checkText(text), { commits: true })
+    return toResult(results[results.length - 1])
+  }
+
+  /** Ends the connection's use. Called by `withDedicatedConnection`. */
+  close(): void {
+    this.#open = false
+  }
+
+  #assertOpen(): void {
+    if (!this.#open) throw new TenonError({ code: 'TRANSACTION_CLOSED', message: 'the dedicated connection has ended with its callback' })
+  }
+}
+
+function checkText(text: string): string {
+  if (typeof text === 'string' && !text.includes('\0')) return text
+  throw new TenonError({ code: 'STATEMENT_INVALID', message: 'the SQL text is not a string or contains a NUL character' })
+}
+
+function toResult<R>(result: StepResult | undefined): DedicatedResult<R> {
+  return { rows: (result?.rows ?? []) as R[], command: result?.tag?.command ?? '', rowCount: result?.tag?.rowCount ?? null }
+}

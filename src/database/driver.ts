@@ -1,0 +1,104 @@
+/**
+ * The driver that Kysely's transactions and connections call: acquires TenonConnections and runs BEGIN, COMMIT and savepoints on them.
+ *
+ * Owns the translation between Kysely's driver interface and a connection. Transaction commands go through `executeQuery` of the
+ * connection, because that is the method Kysely's log is wrapped around.
+ */
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  IdentifierNode,
+  type Log,
+  type QueryCompiler,
+  RawNode,
+  type TransactionSettings,
+} from 'kysely'
+import { beginText, type TenonConnection } from './connection.ts'
+import { addLogging } from './logging.ts'
+
+/** Takes a connection out of a pool for one purpose. */
+export type AcquireConnection = () => Promise<TenonConnection>
+
+export class TenonDriver implements Driver {
+  readonly #acquire: AcquireConnection
+  readonly #beginsNow: boolean
+  readonly #log: Log | undefined
+  readonly #destroy: (() => Promise<void>) | undefined
+
+  /**
+   * @param options.beginsNow - send BEGIN at once, as a drop-in for Kysely's dialect has to
+   * @param options.log - wraps every connection; left out where Kysely itself does so
+   */
+  constructor(options: { readonly acquire: AcquireConnection; readonly beginsNow?: boolean; readonly log?: Log | undefined; readonly destroy?: () => Promise<void> }) {
+    this.#acquire = options.acquire
+    this.#beginsNow = options.beginsNow ?? false
+    this.#log = options.log
+    this.#destroy = options.destroy
+  }
+
+  async init(): Promise<void> {}
+
+  async acquireConnection(): Promise<TenonConnection> {
+    const connection = await this.#acquire()
+    if (this.#log !== undefined) addLogging(connection, this.#log)
+    return connection
+  }
+
+  async releaseConnection(connection: DatabaseConnection): Promise<void> {
+    await own(connection).release()
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings): Promise<void> {
+    const tenon = own(connection)
+    await tenon.logged(CompiledQuery.raw(beginText(settings)), async () => {
+      if (this.#beginsNow) await tenon.beginNow(settings)
+      else tenon.begin(settings)
+      return { rows: [] }
+    })
+  }
+
+  async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    const tenon = own(connection)
+    let aborted: unknown
+    await tenon.logged(CompiledQuery.raw('commit'), async () => {
+      aborted = await tenon.commit()
+      return { rows: [] }
+    })
+    if (aborted !== undefined) throw aborted
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    const tenon = own(connection)
+    await tenon.logged(CompiledQuery.raw('rollback'), async () => {
+      await tenon.rollback()
+      return { rows: [] }
+    })
+  }
+
+  async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+    await connection.executeQuery(savepointQuery('savepoint', name, compileQuery))
+  }
+
+  async rollbackToSavepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+    await connection.executeQuery(savepointQuery('rollback to', name, compileQuery))
+  }
+
+  async releaseSavepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+    await connection.executeQuery(savepointQuery('release', name, compileQuery))
+  }
+
+  async destroy(): Promise<void> {
+    await this.#destroy?.()
+  }
+}
+
+/** Kysely hands back the connections this driver made. */
+export function own(connection: DatabaseConnection): TenonConnection {
+  return connection as TenonConnection
+}
+
+function savepointQuery(command: string, name: string, compileQuery: QueryCompiler['compileQuery']): CompiledQuery {
+  const node = RawNode.createWithChildren([RawNode.createWithSql(`${command} `), IdentifierNode.create(name)])
+  return compileQuery(node, { queryId: command })
+}

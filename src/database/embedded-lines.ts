@@ -1,0 +1,199 @@
+/**
+ * The one line of an embedded PostgreSQL (PGlite): a whole unit is handed over as bytes while PGlite's own locks are held, so that
+ * nothing else, PGlite's own methods included, can run between its messages.
+ *
+ * Owns the queue for that one line. PGlite has no cancel request and no timeouts; nothing here pretends otherwise.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Buffer } from 'node:buffer'
+import pg from 'pg'
+import { TenonError } from '../kernel/errors.ts'
+import { isClean, type Lease, type LineCounts, type LineSource } from './lines.ts'
+import { type Channel, Line } from './wire/line.ts'
+
+/** What is used of a PGlite instance. Structural, so that an application's own copy or subclass fits. */
+export interface EmbeddedDatabase {
+  readonly waitReady: Promise<void>
+  readonly closed: boolean
+  runExclusive<T>(fn: () => Promise<T>): Promise<T>
+  _runExclusiveTransaction<T>(fn: () => Promise<T>): Promise<T>
+  execProtocolRaw(message: Uint8Array): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** Tells a PGlite instance by its protocol method. */
+export function isEmbeddedDatabase(value: unknown): value is EmbeddedDatabase {
+  return typeof value === 'object' && value !== null && 'execProtocolRaw' in value && 'runExclusive' in value
+}
+
+export interface EmbeddedLinesOptions {
+  readonly open: () => Promise<EmbeddedDatabase>
+  /** The instance is the caller's and stays open. */
+  readonly shared: boolean
+  readonly statementLimit: number
+  readonly waitTimeoutMs: number
+}
+
+class EmbeddedChannel implements Channel {
+  readonly processId = undefined
+  readonly #database: EmbeddedDatabase
+  line: Line | undefined
+
+  constructor(database: EmbeddedDatabase) {
+    this.#database = database
+  }
+
+  write(bytes: Buffer): void {
+    this.#database.execProtocolRaw(bytes).then(
+      (answer) => this.line?.receive(answer),
+      (cause) => this.line?.end({ reason: 'lost', cause }),
+    )
+  }
+
+  unsolicited(): void {}
+
+  destroy(): void {}
+}
+
+interface Waiting {
+  readonly go: () => void
+}
+
+export class EmbeddedLines implements LineSource {
+  readonly kind = 'embedded'
+  readonly #options: EmbeddedLinesOptions
+  readonly #scope = new AsyncLocalStorage<EmbeddedLines>()
+  readonly #queue: Waiting[] = []
+  #opening: Promise<EmbeddedDatabase> | undefined
+  #line: Line | undefined
+  #held = false
+  #closed = false
+
+  constructor(options: EmbeddedLinesOptions) {
+    this.#options = options
+  }
+
+  async acquire(): Promise<Lease> {
+    if (this.#closed) throw new TenonError({ code: 'DATABASE_CLOSED', message: 'the database was closed' })
+    if (this.#scope.getStore() === this) throw busy('a transaction of the same embedded database is open around this call')
+    const database = await this.#open()
+    await this.#wait()
+    try {
+      return await this.#enter(database)
+    } catch (error) {
+      this.#next()
+      throw error
+    }
+  }
+
+  counts(): LineCounts {
+    return { total: this.#line === undefined ? 0 : 1, idle: this.#line === undefined || this.#held ? 0 : 1, waiting: this.#queue.length }
+  }
+
+  async close(drainMs: number): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    if (this.#opening === undefined) return
+    const database = await this.#opening
+    if (this.#held) {
+      let timer: NodeJS.Timeout | undefined
+      await Promise.race([new Promise<void>((go) => this.#queue.push({ go })), new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs)))])
+      clearTimeout(timer)
+    }
+    if (!this.#options.shared && !database.closed) await database.close()
+  }
+
+  inTransaction<T>(callback: () => Promise<T>): Promise<T> {
+    return this.#scope.run(this, callback)
+  }
+
+  async #open(): Promise<EmbeddedDatabase> {
+    this.#opening ??= this.#options.open()
+    try {
+      const database = await this.#opening
+      await database.waitReady
+      return database
+    } catch (error) {
+      this.#opening = undefined
+      if (error instanceof TenonError) throw error
+      throw new TenonError({ code: 'CONNECTION_REFUSED', message: 'the embedded database could not be opened', hint: 'Check that the directory is writable and in use by no other process.', cause: error })
+    }
+  }
+
+  /** First come, first served; bounded, because a nested wait would otherwise never end. */
+  #wait(): Promise<void> {
+    if (!this.#held) {
+      this.#held = true
+      return Promise.resolve()
+    }
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        go: () => {
+          clearTimeout(timer)
+          resolve()
+        },
+      }
+      const timer = setTimeout(() => {
+        this.#queue.splice(this.#queue.indexOf(waiting), 1)
+        reject(busy('another transaction held it for the whole waiting time'))
+      }, this.#options.waitTimeoutMs)
+      this.#queue.push(waiting)
+    })
+  }
+
+  #next(): void {
+    const waiting = this.#queue.shift()
+    if (waiting === undefined) this.#held = false
+    else waiting.go()
+  }
+
+  /** Holds PGlite's transaction lock and its query lock until the lease is released. */
+  #enter(database: EmbeddedDatabase): Promise<Lease> {
+    return new Promise((resolve, reject) => {
+      const hold = async (): Promise<void> => {
+        const line = await this.#lineOf(database)
+        await new Promise<void>((done) => {
+          let released = false
+          const leave = (): void => {
+            done()
+            this.#next()
+          }
+          const release = (): void => {
+            if (released) return
+            released = true
+            if (isClean(line)) leave()
+            else void this.#reset(line).finally(leave)
+          }
+          resolve({ line, release })
+        })
+      }
+      database._runExclusiveTransaction(() => database.runExclusive(hold)).catch(reject)
+    })
+  }
+
+  /** There is no other connection to fall back on: an open transaction is rolled back before anyone else gets the line. */
+  async #reset(line: Line): Promise<void> {
+    if (line.loss === undefined && line.status !== 'I') await line.run([{ text: 'rollback', name: '', values: [], silent: true }])
+    if (!isClean(line)) this.#line = undefined
+  }
+
+  async #lineOf(database: EmbeddedDatabase): Promise<Line> {
+    if (this.#line !== undefined && this.#line.loss === undefined) return this.#line
+    const channel = new EmbeddedChannel(database)
+    // pg's own parsers, so that a row looks the same from an embedded database and from a server.
+    const line = new Line({ channel, statementLimit: this.#options.statementLimit, parsers: (oid) => pg.types.getTypeParser(oid, 'text') as (text: string) => unknown })
+    channel.line = line
+    // The backend outlives its lines: names prepared through an earlier one are taken.
+    await line.run([{ text: 'deallocate all', name: '', values: [], silent: true }])
+    this.#line = line
+    return line
+  }
+}
+
+function busy(why: string): TenonError {
+  return new TenonError({
+    code: 'EMBEDDED_BUSY',
+    message: `the embedded database has one connection and ${why}`,
+    hint: 'Use the transaction (trx) for everything inside its callback; a server with several connections does not have this limit.',
+  })
+}

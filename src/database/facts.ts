@@ -1,0 +1,135 @@
+/**
+ * What the server tells about a pool's login and its session roles, read once at the pool's first checkout.
+ *
+ * Owns the reading and the verdict: which logins and roles are too powerful to guard anything with row security. It refuses to mend
+ * anything; the hint carries the SQL that does.
+ */
+import { TenonError } from '../kernel/errors.ts'
+import { quoteIdentifier } from '../kernel/identifier.ts'
+import { checks } from '../generated/checks.ts'
+import type { Line } from './wire/line.ts'
+import { serverErrorFields } from './wire/backend-messages.ts'
+import { fromServerError } from '../kernel/server-error.ts'
+
+/** One session role as the server knows it. */
+export interface RoleFacts {
+  readonly name: string
+  readonly superuser: boolean
+  readonly bypassRls: boolean
+  /** Whether the login may become this role. */
+  readonly member: boolean
+  /** Tables with row security that this role owns without FORCE, so that no policy applies to it. */
+  readonly exempt: readonly string[]
+  /** `ALTER ROLE … SET`, which SET ROLE alone never applies. */
+  readonly settings: ReadonlyMap<string, string>
+}
+
+/** All that is read at the first checkout. */
+export interface Facts {
+  readonly login: { readonly name: string; readonly superuser: boolean; readonly bypassRls: boolean; readonly replication: boolean; readonly createRole: boolean }
+  /** Roles the login can take beyond the declared ones. */
+  readonly beyond: readonly string[]
+  /** Declared roles whose rights the login has without SET ROLE. */
+  readonly inherited: readonly string[]
+  /** Tables the login owns. */
+  readonly owned: readonly string[]
+  readonly roles: ReadonlyMap<string, RoleFacts>
+  /** What the settings in `roles` are for a role that does not set them. */
+  readonly defaults: ReadonlyMap<string, string>
+  readonly statementTimeout: string
+  readonly searchPath: string
+  /** As in `server_version_num`: 180004 is 18.4. */
+  readonly serverVersion: number
+  /** The backend is not the one the connection was opened to: a pooler stands between. */
+  readonly pooled: boolean
+  /** A function or policy still reads the single-claim settings of PostgREST before version 9. */
+  readonly legacyClaims: boolean
+  /** Columns of a constraint or unique index. */
+  columnsOf(schema: string | undefined, table: string | undefined, constraint: string | undefined): readonly string[]
+}
+
+interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'pooled' | 'columnsOf'> {
+  readonly roles: readonly (Omit<RoleFacts, 'settings'> & { readonly settings: Record<string, string> })[]
+  readonly defaults: Record<string, string>
+  readonly backendPid: number
+  readonly constraints: readonly (readonly [string, string, string, readonly string[]])[]
+}
+
+/**
+ * Reads the facts over a line.
+ *
+ * @throws {TenonError} when the server refuses or the connection is lost
+ */
+export async function readFacts(line: Line, roles: readonly string[]): Promise<Facts> {
+  const { unit, loss } = await line.run([{ text: checks.login, name: '', values: [`{${roles.map((role) => JSON.stringify(role)).join(',')}}`] }])
+  if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
+  const value = unit.results[0]?.rows[0]?.facts
+  if (loss !== undefined || value === undefined) {
+    throw new TenonError({ code: 'CONNECTION_LOST', message: 'the connection ended while the login was being verified', cause: loss?.cause })
+  }
+  // jsonb_build_object in sql/checks/login.sql has exactly this shape; a test compares the two.
+  const row = (typeof value === 'string' ? JSON.parse(value) : value) as FactsRow
+  const processId = line.channel.processId
+  const columns = new Map(row.constraints.map(([schema, table, name, names]) => [`${schema}.${table}.${name}`, names]))
+  return {
+    ...row,
+    roles: new Map(row.roles.map((role) => [role.name, { ...role, settings: new Map(Object.entries(role.settings)) }])),
+    defaults: new Map(Object.entries(row.defaults)),
+    pooled: processId !== undefined && processId !== row.backendPid,
+    columnsOf: (schema, table, constraint) => columns.get(`${schema}.${table}.${constraint}`) ?? [],
+  }
+}
+
+/** The SQL that makes a login which can do nothing but become one of the session roles. */
+export function powerlessLoginSql(roles: readonly string[], login = 'tenon_login'): string {
+  const name = quoteIdentifier(login)
+  return (
+    `create role ${name} login noinherit nosuperuser nobypassrls nocreatedb nocreaterole noreplication; ` +
+    `grant ${roles.map(quoteIdentifier).join(', ')} to ${name}; -- then set its password with \\password`
+  )
+}
+
+/**
+ * Refuses a login that could do more than its sessions.
+ *
+ * @throws {TenonError} LOGIN_POWERFUL naming each reason, with the SQL of a login that is right
+ */
+export function assertPowerless(facts: Facts, roles: readonly string[]): void {
+  const { login } = facts
+  const reasons: string[] = []
+  if (login.superuser) reasons.push('is a superuser')
+  if (login.bypassRls) reasons.push('has BYPASSRLS')
+  if (login.replication) reasons.push('has REPLICATION')
+  if (login.createRole) reasons.push('has CREATEROLE')
+  if (facts.owned.length > 0) reasons.push(`owns tables (${facts.owned.slice(0, 3).join(', ')})`)
+  if (facts.beyond.length > 0) reasons.push(`can become more than the declared roles (${facts.beyond.slice(0, 5).join(', ')})`)
+  if (facts.inherited.length > 0) reasons.push(`has the rights of ${facts.inherited.join(', ')} even without a session (INHERIT)`)
+  if (reasons.length === 0) return
+  throw new TenonError({
+    code: 'LOGIN_POWERFUL',
+    message: `the login ${login.name} ${reasons.join('; ')}, so row-level security would not hold`,
+    hint: `Connect as a login that can only take the session roles: ${powerlessLoginSql(roles)}. For a test database pass trustLogin: true, and options=-c role=<a powerless role> on a real server.`,
+  })
+}
+
+/**
+ * Refuses a session role that does not exist, cannot be taken, or is exempt from row security.
+ *
+ * @throws {TenonError} SESSION_ROLE
+ */
+export function assertSessionRole(facts: Facts, role: string): void {
+  const found = facts.roles.get(role)
+  const refuse = (message: string, hint: string): never => {
+    throw new TenonError({ code: 'SESSION_ROLE', message: `the session role ${role} ${message}`, hint })
+  }
+  if (found === undefined) return refuse('does not exist on the server', 'Create it (the SQL module roles makes anon and authenticated), or declare another in createDatabase({ roles }).')
+  if (!found.member) return refuse(`cannot be taken by the login ${facts.login.name}`, `grant ${quoteIdentifier(role)} to ${quoteIdentifier(facts.login.name)}`)
+  const reason = found.superuser ? 'is a superuser' : found.bypassRls ? 'has BYPASSRLS' : undefined
+  if (reason !== undefined) return refuse(`${reason}, so no policy applies to it`, 'Use db.service() for work that must see everything.')
+  if (found.exempt.length > 0) {
+    refuse(
+      `owns ${found.exempt.slice(0, 3).join(', ')} without FORCE ROW LEVEL SECURITY, so no policy of these tables applies to it`,
+      `alter table ${found.exempt[0]} force row level security; or give the table another owner`,
+    )
+  }
+}

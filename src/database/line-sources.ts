@@ -1,0 +1,67 @@
+/**
+ * Chooses the transport for what a caller passed as `connection`: sockets through pg, or an embedded PGlite.
+ *
+ * Owns recognising the forms a connection may have. Nothing is opened here.
+ */
+import pg from 'pg'
+import { TenonError } from '../kernel/errors.ts'
+import { assertConnectionString, defaultConnectTimeoutMs, type PoolOptions, toPoolConfig } from './connection-config.ts'
+import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
+import type { LineSource } from './lines.ts'
+import { SocketLines } from './socket-lines.ts'
+
+/** What a database can be connected by. */
+export type Connection =
+  /** `postgres://…`, `pglite://memory` or `pglite:./directory`. */
+  | string
+  | pg.PoolConfig
+  /** A pool of the caller's, shared with other users of it and never ended here. */
+  | pg.Pool
+  /** A PGlite instance of the caller's, never closed here. */
+  | EmbeddedDatabase
+
+export interface LineSourceOptions {
+  readonly pool: PoolOptions
+  readonly statementLimit: number
+  readonly onDestroy: (reason: string) => void
+}
+
+/**
+ * Makes the source of lines for a connection.
+ *
+ * @throws {TenonError} CONNECTION_CONFIG when it is none of the known forms
+ */
+export function createLineSource(connection: Connection, options: LineSourceOptions): LineSource {
+  const connectTimeoutMs = options.pool.connectTimeoutMs ?? defaultConnectTimeoutMs
+  const embedded = { statementLimit: options.statementLimit, waitTimeoutMs: connectTimeoutMs }
+  if (typeof connection === 'string') {
+    if (connection.startsWith('pglite:')) return new EmbeddedLines({ ...embedded, shared: false, open: () => openEmbedded(connection) })
+    assertConnectionString(connection)
+  } else {
+    if (isEmbeddedDatabase(connection)) return new EmbeddedLines({ ...embedded, shared: true, open: async () => connection })
+    if (isPool(connection)) return new SocketLines({ ...options, connectTimeoutMs, shared: true, pool: () => connection })
+    if (typeof connection !== 'object' || connection === null) {
+      throw new TenonError({ code: 'CONNECTION_CONFIG', message: 'connection is neither a URL, a pg configuration, a pg.Pool nor a PGlite', hint: "Pass process.env.DATABASE_URL ?? 'pglite://memory'." })
+    }
+    if (typeof connection.connectionString === 'string') assertConnectionString(connection.connectionString)
+  }
+  return new SocketLines({ ...options, connectTimeoutMs, shared: false, pool: () => new pg.Pool(toPoolConfig(connection, options.pool)) })
+}
+
+/** A pool by shape: it may come from another copy of pg. */
+export function isPool(value: unknown): value is pg.Pool {
+  return typeof value === 'object' && value !== null && 'connect' in value && typeof value.connect === 'function' && 'totalCount' in value
+}
+
+async function openEmbedded(url: string): Promise<EmbeddedDatabase> {
+  let module: { readonly PGlite: new (dataDir?: string) => unknown }
+  try {
+    module = await import('@electric-sql/pglite')
+  } catch (cause) {
+    throw new TenonError({ code: 'DEPENDENCY_MISSING', message: 'the embedded database needs the package @electric-sql/pglite', hint: 'npm install @electric-sql/pglite', cause })
+  }
+  const directory = url.slice('pglite:'.length)
+  const database = directory === '//memory' ? new module.PGlite() : new module.PGlite(directory)
+  if (!isEmbeddedDatabase(database)) throw new TenonError({ code: 'DEPENDENCY_MISSING', message: 'this version of @electric-sql/pglite is not supported', hint: 'npm install @electric-sql/pglite@^0.5' })
+  return database
+}

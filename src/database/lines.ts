@@ -1,0 +1,42 @@
+/**
+ * Where lines come from: a pool of sockets or the one line of an embedded database.
+ *
+ * Owns the contract between the two and everything above: a lease is exclusive until it is released, and a released line is clean.
+ */
+import type { Line } from './wire/line.ts'
+
+/** Exclusive use of a line. */
+export interface Lease {
+  readonly line: Line
+  /** Gives the line back, or ends it when it is not certain to be clean. Safe to call once. */
+  release(): void
+}
+
+/** Counts of a source's connections. */
+export interface LineCounts {
+  readonly total: number
+  readonly idle: number
+  readonly waiting: number
+}
+
+export interface LineSource {
+  readonly kind: 'socket' | 'embedded'
+  /**
+   * Waits for a line, for as long as the connect timeout allows.
+   *
+   * @throws {TenonError} TIMEOUT_POOL, CONNECTION_*, DATABASE_CLOSED, EMBEDDED_BUSY
+   */
+  acquire(): Promise<Lease>
+  counts(): LineCounts
+  /** Ends the backend behind a line by SQL from another connection, where there can be another. */
+  terminate?(line: Line): Promise<void>
+  /** Waits up to `drainMs` for leases to come back, then ends every connection. */
+  close(drainMs: number): Promise<void>
+  /** Runs a transaction's callback so that a second acquire inside it can be told from one elsewhere. */
+  inTransaction<T>(callback: () => Promise<T>): Promise<T>
+}
+
+/** A line can be given to somebody else only when its last unit is over and it stands outside any transaction. */
+export function isClean(line: Line): boolean {
+  return line.loss === undefined && line.status === 'I' && line.quiet
+}

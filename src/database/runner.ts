@@ -1,0 +1,134 @@
+/**
+ * Runs units on a leased line and turns what comes back into results or errors.
+ *
+ * Owns the reading of an outcome: which error a failed unit is, whether a lost one may have been committed, and the one silent repeat
+ * after a prepared statement went stale. It refuses to know transactions and Kysely.
+ */
+import { TenonError, CommitUnknownError, ConnectionLostError } from '../kernel/errors.ts'
+import { fromServerError } from '../kernel/server-error.ts'
+import type { Facts } from './facts.ts'
+import { driverError } from './driver-errors.ts'
+import { type ErrorReport, serverErrorFields } from './wire/backend-messages.ts'
+import type { Line, Outcome } from './wire/line.ts'
+import type { Step, StepResult } from './wire/unit.ts'
+
+/** What is known around a unit, for the sake of its errors. */
+export interface RunOptions {
+  /** Index of the context step in the unit, when there is one. */
+  readonly contextAt?: number
+  readonly statementTimeoutMs?: number
+  /** The unit commits by itself and may have written: losing its answer leaves the outcome unknown. */
+  readonly commits?: boolean
+  /** Nothing of the caller's ran before in this transaction, and the whole unit was rolled back: it may be sent once more. */
+  readonly repeatable?: boolean
+}
+
+/** Counters and switches shared by everything that runs units of one database. */
+export interface RunnerShared {
+  roundTrips: number
+  healed: number
+  destroyed: number
+  facts: Facts | undefined
+  /** Throw pg's errors, as a drop-in must. */
+  readonly rawErrors: boolean
+}
+
+/** Statement gone, statement there already, or a plan whose result changed shape under it. */
+function isStale(error: ErrorReport): boolean {
+  const sqlstate = error.fields.get('C')
+  return sqlstate === '26000' || sqlstate === '42P05' || (sqlstate === '0A000' && error.fields.get('R') === 'RevalidateCachedQuery')
+}
+
+export class Runner {
+  readonly line: Line
+  readonly shared: RunnerShared
+  /** A cancel of ours is on its way or has arrived for the unit in flight. */
+  cancelRequested = false
+
+  constructor(line: Line, shared: RunnerShared) {
+    this.line = line
+    this.shared = shared
+  }
+
+  /**
+   * Runs steps as one unit.
+   *
+   * @returns the result of every step, after an error-free ReadyForQuery
+   * @throws {TenonError} (or pg's error, where raw errors are asked for) when a step failed or the connection was lost
+   */
+  run(steps: readonly Step[], options: RunOptions = {}): Promise<readonly StepResult[]> {
+    return this.#settle(() => this.line.run(steps), options)
+  }
+
+  /** Runs a text of several statements as one simple Query: one result per statement. Throws as `run` does. */
+  script(text: string, options: RunOptions = {}): Promise<readonly StepResult[]> {
+    return this.#settle(() => this.line.script(text), options)
+  }
+
+  async #settle(send: () => Promise<Outcome>, options: RunOptions): Promise<readonly StepResult[]> {
+    const started = performance.now()
+    this.shared.roundTrips++
+    let { unit, loss } = await send()
+    if (unit.error !== undefined && loss === undefined && isStale(unit.error)) {
+      for (const name of unit.names()) this.line.statements.drop(name)
+      if (options.repeatable === true && this.line.status === 'I') {
+        this.shared.healed++
+        this.shared.roundTrips++
+        ;({ unit, loss } = await send())
+      }
+    }
+    if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) return unit.results
+    throw this.#failure({ unit, loss }, options, performance.now() - started)
+  }
+
+  #failure({ unit, loss }: Outcome, options: RunOptions, elapsedMs: number): unknown {
+    if (unit.copy && loss === undefined) {
+      this.line.end({ reason: 'destroyed' })
+      if (unit.error !== undefined && this.shared.rawErrors) return driverError(unit.error)
+      return new TenonError({ code: 'STATEMENT_INVALID', message: 'COPY cannot run here', hint: 'Use withDedicatedConnection() for COPY.' })
+    }
+    if (unit.error !== undefined) {
+      // A farewell (the server shuts down, an administrator ended the session) can come after the commit and before the answer.
+      const farewell = loss !== undefined || unit.status === undefined
+      if (farewell && options.commits === true && unit.at > 0 && isFarewell(unit.error)) return this.#unknown(unit.error)
+      if (this.shared.rawErrors) return driverError(unit.error)
+      return fromServerError(serverErrorFields(unit.error), {
+        cancelRequested: this.cancelRequested,
+        elapsedMs,
+        ...(options.statementTimeoutMs === undefined ? {} : { statementTimeoutMs: options.statementTimeoutMs }),
+        contextStep: options.contextAt === unit.at,
+        ...(this.shared.facts === undefined ? {} : { columnsOf: this.shared.facts.columnsOf }),
+      })
+    }
+    if (loss !== undefined) return this.#loss(loss.reason, loss.cause, options.commits === true)
+    const { failure } = unit
+    if (failure instanceof Error && 'code' in failure && failure.code === 'ERR_STRING_TOO_LONG') {
+      return new TenonError({ code: 'LIMIT_RESULT', message: 'a value of the result is too long for a JavaScript string', hint: 'Select a part of it with substring(), or keep large files outside the database.' })
+    }
+    // A type parser of the caller's failed; it is the caller's error.
+    return failure
+  }
+
+  #loss(reason: 'protocol' | 'lost' | 'destroyed', cause: unknown, commits: boolean): TenonError {
+    if (commits) return this.#unknown(undefined, cause)
+    if (reason === 'protocol') {
+      return new TenonError({ code: 'CONNECTION_PROTOCOL', message: 'the server or a pooler answered out of order; the connection was destroyed', hint: 'If a pooler stands between, check that it supports the extended protocol.', cause })
+    }
+    return new ConnectionLostError({ message: 'the connection was lost before the statement was answered; nothing was committed', cause })
+  }
+
+  #unknown(report: ErrorReport | undefined, cause?: unknown): CommitUnknownError {
+    const sqlstate = report?.fields.get('C')
+    return new CommitUnknownError({
+      message: 'the connection was lost after the statement was sent; whether it was committed is not known',
+      ...(sqlstate === undefined ? {} : { sqlstate }),
+      cause,
+    })
+  }
+}
+
+/** Class 08 and 57P: the connection is going away, whatever became of the statement. */
+function isFarewell(error: ErrorReport): boolean {
+  const sqlstate = error.fields.get('C') ?? ''
+  return sqlstate.startsWith('08') || sqlstate.startsWith('57P') || error.fields.get('V') === 'FATAL' || error.fields.get('V') === 'PANIC'
+}

@@ -1,0 +1,95 @@
+/**
+ * The pool of sessions: lines whose login has been read and judged before the first statement of the first session.
+ *
+ * Owns that reading once per pool and what follows from it: contexts, unnamed statements behind a pooler. A failed verification is
+ * tried again at the next checkout, because whoever reads the error will mend the login, not restart every process.
+ */
+import { type Observer, tell } from '../kernel/observe.ts'
+import { ContextBuilder } from './context.ts'
+import { assertPowerless, type Facts, readFacts } from './facts.ts'
+import type { Lease, LineSource } from './lines.ts'
+import type { RunnerShared } from './runner.ts'
+
+export interface VerifiedPoolOptions {
+  readonly source: LineSource
+  readonly shared: RunnerShared
+  readonly roles: readonly string[]
+  readonly settings: readonly string[]
+  readonly trustLogin: boolean
+  readonly legacyClaims: boolean | 'auto'
+  readonly preparedStatements: 'auto' | 'named' | 'unnamed'
+  readonly searchPath: readonly string[] | undefined
+  readonly statementTimeoutMs: number | undefined
+  readonly observe: Observer | undefined
+}
+
+/** What the verification gave. */
+export interface Verified {
+  readonly facts: Facts
+  readonly contexts: ContextBuilder
+  readonly unnamed: boolean
+}
+
+export class VerifiedPool {
+  readonly source: LineSource
+  readonly shared: RunnerShared
+  readonly #options: VerifiedPoolOptions
+  #verified: Verified | undefined
+  #verifying: Promise<Verified> | undefined
+
+  constructor(options: VerifiedPoolOptions) {
+    this.source = options.source
+    this.shared = options.shared
+    this.#options = options
+  }
+
+  /** A line of a verified pool. */
+  async acquire(): Promise<{ readonly lease: Lease; readonly verified: Verified }> {
+    const lease = await this.source.acquire()
+    try {
+      const verified = this.#verified ?? (await this.#verify(lease))
+      if (verified.unnamed) lease.line.statements.disable()
+      return { lease, verified }
+    } catch (error) {
+      lease.release()
+      throw error
+    }
+  }
+
+  /** Reads everything anew, whatever was known. */
+  async verify(): Promise<Facts> {
+    const lease = await this.source.acquire()
+    try {
+      this.#verified = undefined
+      return (await this.#verify(lease)).facts
+    } finally {
+      lease.release()
+    }
+  }
+
+  #verify(lease: Lease): Promise<Verified> {
+    this.#verifying ??= this.#read(lease).finally(() => {
+      this.#verifying = undefined
+    })
+    return this.#verifying
+  }
+
+  async #read(lease: Lease): Promise<Verified> {
+    const { roles, settings, trustLogin, legacyClaims, preparedStatements, searchPath, statementTimeoutMs, observe } = this.#options
+    const started = performance.now()
+    this.shared.roundTrips++
+    const facts = await readFacts(lease.line, roles)
+    if (!trustLogin) assertPowerless(facts, roles)
+    this.shared.facts = facts
+    const contexts = new ContextBuilder({
+      facts,
+      settings,
+      legacyClaims: legacyClaims === 'auto' ? facts.legacyClaims : legacyClaims,
+      searchPath,
+      statementTimeoutMs,
+    })
+    this.#verified = { facts, contexts, unnamed: preparedStatements === 'unnamed' || (preparedStatements === 'auto' && facts.pooled) }
+    tell(observe, { type: 'verify', durationMs: performance.now() - started, serverVersion: facts.serverVersion, pooled: facts.pooled })
+    return this.#verified
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * A line: one physical connection that runs units in the order they are handed over.
+ *
+ * Owns matching answers to units, the connection's prepared statements, and the news that the connection is gone. Several units may be
+ * in flight; each one's answer ends at its own ReadyForQuery. It refuses to decide what is sent, and to map errors.
+ */
+import type { Buffer } from 'node:buffer'
+import { code, ProtocolViolation, type TypeParsers } from './backend-messages.ts'
+import { type FrameHandler, FrameReader } from './frame-reader.ts'
+import { MessageWriter } from './message-writer.ts'
+import { StatementCache } from './statement-cache.ts'
+import { SimpleUnit } from './simple-unit.ts'
+import { type Step, type TransactionStatus, Unit, type WireUnit } from './unit.ts'
+
+/** Why a line ended. */
+export interface Loss {
+  /** `protocol`: the server answered what it must not; `lost`: the connection ended; `destroyed`: we ended it. */
+  readonly reason: 'protocol' | 'lost' | 'destroyed'
+  readonly cause?: unknown
+}
+
+/** How a unit ended: answered up to ReadyForQuery, or cut off with the connection. */
+export interface Outcome {
+  readonly unit: WireUnit
+  readonly loss: Loss | undefined
+}
+
+/** What a line needs of the connection beneath it. */
+export interface Channel {
+  /** Backend process, for cancelling and for telling a pooler from a server. */
+  readonly processId: number | undefined
+  /** Sends one unit's bytes. Answers come back through the line's `receive`. */
+  write(bytes: Buffer): void
+  /** Messages that belong to no unit: notices, notifications, parameter changes, a server's farewell. */
+  unsolicited(frame: Buffer): void
+  /** Asks the server to cancel what runs; resolves when the request has been dealt with. Absent where there is no such request. */
+  cancel?(): Promise<void>
+  /** Ends the connection at once. */
+  destroy(): void
+}
+
+export interface LineOptions {
+  readonly channel: Channel
+  readonly parsers: TypeParsers
+  readonly statementLimit: number
+}
+
+interface InFlight {
+  readonly unit: WireUnit
+  readonly settle: (outcome: Outcome) => void
+}
+
+export class Line {
+  readonly channel: Channel
+  readonly statements: StatementCache
+  readonly parsers: TypeParsers
+  /** Transaction status of the last ReadyForQuery. */
+  status: TransactionStatus = 'I'
+  loss: Loss | undefined
+  /** Units written, each of them one round trip. */
+  roundTrips = 0
+
+  readonly #reader = new FrameReader()
+  readonly #writer = new MessageWriter()
+  readonly #inFlight: InFlight[] = []
+  readonly #handle: FrameHandler = (messageCode, buffer, start, end) => this.#frame(messageCode, buffer, start, end)
+
+  constructor(options: LineOptions) {
+    this.channel = options.channel
+    this.parsers = options.parsers
+    this.statements = new StatementCache(options.statementLimit)
+  }
+
+  /** Whether nothing is in flight and the stream stands at a message boundary. */
+  get quiet(): boolean {
+    return this.#inFlight.length === 0 && this.#reader.atBoundary
+  }
+
+  /**
+   * Runs steps as one unit: encodes everything, writes once, settles at ReadyForQuery or when the connection ends. Never rejects.
+   *
+   * @throws {Error} when encoding fails; then nothing was written and the line is as before.
+   */
+  run(steps: readonly Step[]): Promise<Outcome> {
+    return this.#send(new Unit(steps, this.parsers))
+  }
+
+  /** Runs a text of any number of statements as one simple Query. Never rejects. */
+  script(text: string): Promise<Outcome> {
+    return this.#send(new SimpleUnit(text, this.parsers))
+  }
+
+  #send(unit: WireUnit): Promise<Outcome> {
+    if (this.loss !== undefined) return Promise.resolve({ unit, loss: this.loss })
+    try {
+      unit.encode(this.#writer, this.statements)
+    } catch (error) {
+      unit.abandon()
+      this.#writer.reset()
+      throw error
+    }
+    const bytes = this.#writer.take()
+    this.roundTrips++
+    return new Promise((settle) => {
+      this.#inFlight.push({ unit, settle })
+      this.channel.write(bytes)
+    })
+  }
+
+  /** Feeds bytes from the server. */
+  receive(chunk: Uint8Array): void {
+    if (this.loss !== undefined) return
+    try {
+      this.#reader.push(chunk, this.#handle)
+    } catch (cause) {
+      this.end({ reason: 'protocol', cause })
+    }
+  }
+
+  /** The connection ended, by whoever's doing. Everything in flight settles with the loss. */
+  end(loss: Loss): void {
+    if (this.loss !== undefined) return
+    this.loss = loss
+    if (loss.reason !== 'lost') this.channel.destroy()
+    for (const { unit, settle } of this.#inFlight.splice(0)) {
+      unit.abandon()
+      settle({ unit, loss })
+    }
+  }
+
+  #frame(messageCode: number, buffer: Buffer, start: number, end: number): void {
+    if (messageCode === code.noticeResponse || messageCode === code.parameterStatus || messageCode === code.notificationResponse) {
+      this.channel.unsolicited(buffer.subarray(start - 5, end))
+      return
+    }
+    const head = this.#inFlight[0]
+    if (head === undefined) {
+      // Only a farewell may come unasked; the connection's end follows it.
+      if (messageCode !== code.errorResponse) throw new ProtocolViolation(`unexpected message ${messageCode}`)
+      this.channel.unsolicited(buffer.subarray(start - 5, end))
+      return
+    }
+    if (head.unit.handle(messageCode, buffer, start, end)) {
+      this.#inFlight.shift()
+      this.status = head.unit.status as TransactionStatus
+      head.settle({ unit: head.unit, loss: undefined })
+    } else if (head.unit.copy && messageCode === code.copyInResponse) {
+      // The server ignored our Sync while it waits for data: refuse the data, then give it a Sync again.
+      const writer = new MessageWriter()
+      writer.copyFail('COPY FROM STDIN is not available here')
+      writer.sync()
+      this.channel.write(writer.take())
+    }
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Tells whether a compiled statement can leave something behind on its connection.
+ *
+ * Owns the list of functions known to be harmless. A statement built only of Kysely's own nodes and these functions cannot change
+ * a session-level setting or take a session lock; anything else (raw SQL, unknown functions) is followed by a clean-up.
+ */
+import type { CompiledQuery, OperationNode, RawNode } from 'kysely'
+
+/** Functions of pg_catalog that read their arguments and nothing else. */
+const pureFunctions = new Set(
+  (
+    'abs any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
+    'bool_and bool_or btrim cardinality ceil ceiling char_length coalesce concat concat_ws count cume_dist current_date ' +
+    'date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid greatest initcap json_agg ' +
+    'json_array_length json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text ' +
+    'jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_exists jsonb_extract_path jsonb_extract_path_text ' +
+    'jsonb_insert jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first ' +
+    'jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof lag last_value lead least left length ln log lower lpad ltrim max min mod ' +
+    'now nth_value ntile nullif num_nulls octet_length percent_rank percentile_cont percentile_disc position power random rank regexp_replace repeat ' +
+    'replace reverse right round row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
+    'to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector phraseto_tsquery plainto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd ' +
+    'translate trim trunc unnest upper uuid_generate_v4 width_bucket'
+  ).split(' '),
+)
+
+/** Literal text that Kysely itself writes into raw nodes (order directions, merge actions, `true`, its JSON helpers); nothing here can act. */
+const pureFragments = new Set([
+  '',
+  ' ',
+  ', ',
+  'asc',
+  'desc',
+  'true',
+  'do nothing',
+  'delete',
+  'merge_action()',
+  'savepoint ',
+  'rollback to ',
+  'release ',
+  "(select coalesce(json_agg(agg), '[]') from ",
+  '(select to_json(obj) from ',
+  ' as agg)',
+  ' as obj)',
+  'json_build_object(',
+  ')',
+])
+
+interface Findings {
+  raw: boolean
+  functions: boolean
+  writes: boolean
+}
+
+const writeKinds = new Set(['InsertQueryNode', 'UpdateQueryNode', 'DeleteQueryNode', 'MergeQueryNode'])
+
+/** What a statement may do, read off its tree. */
+export interface StatementEffects {
+  /** Holds raw SQL or a function off the pure list: the connection is cleaned after it. */
+  readonly opaque: boolean
+  /** Certainly only reads: a lost connection can be reported as retryable. */
+  readonly readOnly: boolean
+}
+
+/** Reads the effects of a compiled query off its operation nodes. */
+export function readEffects(compiledQuery: Pick<CompiledQuery, 'query'>): StatementEffects {
+  const findings: Findings = { raw: false, functions: false, writes: false }
+  visit(compiledQuery.query, findings)
+  const opaque = findings.raw || findings.functions
+  return { opaque, readOnly: !opaque && !findings.writes && compiledQuery.query.kind === 'SelectQueryNode' }
+}
+
+function visit(value: unknown, findings: Findings): void {
+  if (typeof value !== 'object' || value === null) return
+  if (Array.isArray(value)) {
+    for (const item of value) visit(item, findings)
+    return
+  }
+  const node = value as Partial<OperationNode>
+  if (typeof node.kind === 'string') inspect(node as OperationNode, findings)
+  // Values of parameters are data: a caller's object with a `kind` of its own must not be walked into.
+  if (node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') return
+  for (const child of Object.values(value)) visit(child, findings)
+}
+
+function inspect(node: OperationNode, findings: Findings): void {
+  if (writeKinds.has(node.kind)) findings.writes = true
+  else if (node.kind === 'RawNode') {
+    const { sqlFragments } = node as RawNode
+    if (!sqlFragments.every((fragment) => pureFragments.has(fragment))) findings.raw = true
+  } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
+    const name = (node as OperationNode & { readonly func: string }).func
+    if (!pureFunctions.has(name)) findings.functions = true
+  }
+}

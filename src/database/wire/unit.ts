@@ -1,0 +1,287 @@
+/**
+ * A unit: some statements and one Sync, encoded completely, written once, and read back message by message.
+ *
+ * Owns the order in which messages are sent and must return. Everything the server may answer is checked against that order; an
+ * answer out of order is a protocol error and ends the connection, because a result given to the wrong statement is a leak.
+ * It refuses to know sockets, sessions and errors' meaning.
+ */
+import type { Buffer } from 'node:buffer'
+import {
+  type CommandTag,
+  code,
+  type ErrorReport,
+  ProtocolViolation,
+  readCommandTag,
+  readDataRow,
+  readError,
+  readRowDescription,
+  type RowShape,
+  type TypeParsers,
+} from './backend-messages.ts'
+import type { MessageWriter, WireValue } from './message-writer.ts'
+import type { KnownStatement, StatementCache } from './statement-cache.ts'
+
+/** One statement of a unit. */
+export interface Step {
+  readonly text: string
+  /** Name to prepare it under; '' sends it unnamed. */
+  readonly name: string
+  readonly values: readonly WireValue[]
+  /** Skip describing and keep no rows: for steps whose result nobody reads. */
+  readonly silent?: boolean
+  /** Rows to fetch before the portal is suspended; 0 fetches all. */
+  readonly maxRows?: number
+  /** Portal that outlives the unit, inside a transaction. */
+  readonly portal?: string
+  /** Go on with a portal opened by an earlier unit instead of binding anew. */
+  readonly resume?: RowShape | null
+  /** Close the portal instead of executing it. */
+  readonly closePortal?: boolean
+}
+
+/** What one step gave. */
+export interface StepResult {
+  tag: CommandTag | undefined
+  rows: Record<string, unknown>[]
+  shape: RowShape | null | undefined
+  /** More rows are waiting in the portal. */
+  suspended: boolean
+}
+
+/** The transaction status byte of ReadyForQuery. */
+export type TransactionStatus = 'I' | 'T' | 'E'
+
+/** What a line needs of anything it sends and reads the answer of. */
+export interface WireUnit {
+  readonly results: readonly StepResult[]
+  readonly at: number
+  readonly error: ErrorReport | undefined
+  readonly failure: unknown
+  readonly status: TransactionStatus | undefined
+  readonly copy: boolean
+  encode(writer: MessageWriter, cache: StatementCache): void
+  /** Takes one message; true at ReadyForQuery. Throws when the message cannot come here. */
+  handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean
+  /** The connection ended before the answer did. */
+  abandon(): void
+  /** Names of prepared statements the unit relied on. */
+  names(): string[]
+}
+
+const Op = { close: 0, parse: 1, bind: 2, describe: 3, execute: 4, sync: 5 } as const
+
+export class Unit implements WireUnit {
+  readonly steps: readonly Step[]
+  readonly results: StepResult[] = []
+  /** Index of the step the server is at, or where it failed. */
+  at = 0
+  error: ErrorReport | undefined
+  /** A value that could not be read on our side; the rest of the answer is drained. */
+  failure: unknown
+  /** Set at ReadyForQuery. */
+  status: TransactionStatus | undefined
+  /** The answer opened COPY, which no session can speak: the connection is to be destroyed. */
+  copy = false
+
+  readonly #parsers: TypeParsers
+  readonly #ops: number[] = []
+  readonly #opSteps: number[] = []
+  #op = 0
+  #cache: StatementCache | undefined
+  readonly #parsing: string[] = []
+  readonly #known: (KnownStatement | undefined)[] = []
+
+  constructor(steps: readonly Step[], parsers: TypeParsers) {
+    this.steps = steps
+    this.#parsers = parsers
+  }
+
+  /** Encodes the whole unit. `cache` is the connection's; names it does not know yet are parsed here. */
+  encode(writer: MessageWriter, cache: StatementCache): void {
+    this.#cache = cache
+    const { steps } = this
+    let coming = 0
+    for (const step of steps) if (step.name !== '' && cache.use(step.name) === undefined) coming++
+    if (cache.mustClose(coming)) {
+      for (const name of cache.takeClosing(coming)) {
+        writer.closeStatement(name)
+        this.#expect(Op.close, 0)
+      }
+    }
+    for (let i = 0; i < steps.length; i++) this.#encodeStep(writer, cache, steps[i] as Step, i)
+    writer.sync()
+    this.#expect(Op.sync, steps.length)
+  }
+
+  #encodeStep(writer: MessageWriter, cache: StatementCache, step: Step, index: number): void {
+    const portal = step.portal ?? ''
+    this.results.push({ tag: undefined, rows: [], shape: step.silent ? null : step.resume, suspended: false })
+    if (step.closePortal) {
+      writer.closePortal(portal)
+      this.#expect(Op.close, index)
+      return
+    }
+    if (step.resume === undefined) {
+      let name = step.name
+      const known = name === '' ? undefined : cache.use(name)
+      // A name parsed earlier in this unit can be bound: if that Parse fails, nothing after it runs.
+      if (known === undefined && !(name !== '' && this.#parsing.includes(name))) {
+        if (name !== '' && !cache.mayParse(name)) name = ''
+        writer.parse(name, step.text)
+        this.#expect(Op.parse, index)
+        if (name !== '') {
+          cache.parsing(name)
+          this.#parsing.push(name)
+        }
+      }
+      this.#known[index] = known
+      writer.bind(name, step.values, portal)
+      this.#expect(Op.bind, index)
+      if (!step.silent) {
+        if (known?.shape === undefined) {
+          writer.describePortal(portal)
+          this.#expect(Op.describe, index)
+        } else (this.results[index] as StepResult).shape = known.shape
+      }
+    }
+    writer.execute(step.maxRows ?? 0, portal)
+    this.#expect(Op.execute, index)
+  }
+
+  #expect(op: number, step: number): void {
+    this.#ops.push(op)
+    this.#opSteps.push(step)
+  }
+
+  /** Names this unit executed or parsed, to be forgotten when the server says they are gone or stale. */
+  names(): string[] {
+    return this.steps.map((step) => step.name).filter((name) => name !== '')
+  }
+
+  /**
+   * Takes one message. Returns true at ReadyForQuery.
+   *
+   * @throws {ProtocolViolation} when the message cannot come here.
+   */
+  handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean {
+    switch (messageCode) {
+      case code.dataRow:
+        this.#row(buffer, start, end)
+        return false
+      case code.bindComplete:
+        this.#advance(Op.bind)
+        return false
+      case code.commandComplete:
+        this.#complete(readCommandTag(buffer, start, end))
+        return false
+      case code.readyForQuery:
+        this.#ready(buffer[start] as number)
+        return true
+      case code.parseComplete:
+        this.#parseComplete()
+        return false
+      case code.rowDescription:
+        this.#describe(readRowDescription(buffer, start, end, this.#parsers))
+        return false
+      case code.noData:
+        this.#describe(null)
+        return false
+      case code.errorResponse:
+        this.error ??= readError(buffer, start, end)
+        return false
+      case code.emptyQueryResponse:
+        this.#complete({ command: '', rowCount: null })
+        return false
+      case code.closeComplete: {
+        const step = this.#opSteps[this.#op] as number
+        this.#advance(Op.close)
+        if (this.steps[step]?.closePortal) this.at = step + 1
+        return false
+      }
+      case code.portalSuspended: {
+        const result = this.#current()
+        result.suspended = true
+        this.#complete(undefined)
+        return false
+      }
+      case code.copyInResponse:
+      case code.copyOutResponse:
+      case code.copyBothResponse:
+        this.copy = true
+        return false
+      case code.copyData:
+      case code.copyDone:
+        if (!this.copy) throw new ProtocolViolation('unexpected copy data')
+        return false
+      default:
+        throw new ProtocolViolation(`unexpected message ${messageCode}`)
+    }
+  }
+
+  /** The connection ended: no name of this unit became known after all. */
+  abandon(): void {
+    this.#settleNames()
+  }
+
+  #advance(expected: number): void {
+    if (this.error !== undefined || this.#ops[this.#op] !== expected) throw new ProtocolViolation('message out of order')
+    this.#op++
+  }
+
+  #current(): StepResult {
+    const step = this.#opSteps[this.#op]
+    const result = step === undefined ? undefined : this.results[step]
+    if (result === undefined || this.error !== undefined || this.#ops[this.#op] !== Op.execute) throw new ProtocolViolation('message out of order')
+    return result
+  }
+
+  #parseComplete(): void {
+    const index = this.#opSteps[this.#op] as number
+    this.#advance(Op.parse)
+    // The Parse may have gone out unnamed because another unit's was on its way.
+    const name = (this.steps[index] as Step).name
+    if (name !== '' && this.#parsing[0] === name) {
+      this.#parsing.shift()
+      this.#known[index] = this.#cache?.parsed(name)
+    }
+  }
+
+  #describe(shape: RowShape | null): void {
+    const index = this.#opSteps[this.#op] as number
+    this.#advance(Op.describe)
+    ;(this.results[index] as StepResult).shape = shape
+    const known = this.#known[index]
+    if (known !== undefined) known.shape = shape
+  }
+
+  #row(buffer: Buffer, start: number, end: number): void {
+    const result = this.#current()
+    const step = this.steps[this.#opSteps[this.#op] as number] as Step
+    if (step.silent || this.failure !== undefined || this.copy) return
+    if (result.shape === null || result.shape === undefined) throw new ProtocolViolation('row without a description')
+    try {
+      result.rows.push(readDataRow(buffer, start, end, result.shape))
+    } catch (error) {
+      if (error instanceof ProtocolViolation) throw error
+      this.failure = error
+    }
+  }
+
+  #complete(tag: CommandTag | undefined): void {
+    this.#current().tag = tag
+    this.at = (this.#opSteps[this.#op] as number) + 1
+    this.#op++
+  }
+
+  #ready(status: number): void {
+    if (status !== 0x49 && status !== 0x54 && status !== 0x45) throw new ProtocolViolation('unknown transaction status')
+    if (this.error === undefined && this.#ops[this.#op] !== Op.sync && !this.copy) throw new ProtocolViolation('answers missing')
+    this.status = status === 0x49 ? 'I' : status === 0x54 ? 'T' : 'E'
+    this.#settleNames()
+  }
+
+  #settleNames(): void {
+    for (const name of this.#parsing) this.#cache?.notParsed(name)
+    this.#parsing.length = 0
+  }
+}

@@ -1,0 +1,137 @@
+// What an error of the server means when it comes from one of our own files: which object stood in the way, or which of the
+// conditions that the file tests by itself was not met. It refuses to guess: any other error stays what it was, as the cause.
+
+import type { DedicatedConnection } from '../database/index.ts'
+import type { SqlFile, SqlObject } from '../generated/modules.ts'
+import { type ErrorCode, isTenonError, TenonError } from '../kernel/errors.ts'
+import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
+import type { PlaceholderValues } from './placeholders.ts'
+
+/**
+ * Turns the error of a file into the one to throw. The file's transaction must have been rolled back.
+ *
+ * @param connection - the run's connection, to look up which objects exist
+ * @param error - what running the file threw
+ * @param file - the file
+ * @param values - what its placeholders were filled with
+ * @returns QUERY_DUPLICATE_OBJECT with the names, the code of a known condition, or MIGRATION_FAILED
+ */
+export async function toMigrationError(
+  connection: DedicatedConnection,
+  error: unknown,
+  file: SqlFile,
+  values: PlaceholderValues,
+): Promise<unknown> {
+  // A lost connection, a cancel or a timeout says more by itself, and some of these may simply be tried again.
+  if (!isTenonError(error) || error.sqlstate === undefined || error.retryable || passedOn.includes(error.code))
+    return error
+
+  const condition = error.constraint === undefined ? undefined : conditions.get(error.constraint)
+  if (condition !== undefined) {
+    return new TenonError({
+      ...condition,
+      message: `${file.path}: ${condition.message}`,
+      sqlstate: error.sqlstate,
+      cause: error,
+    })
+  }
+
+  if (error.code === 'QUERY_DUPLICATE_OBJECT') {
+    const existing = await findExisting(connection, file, values)
+    const [first] = existing
+    const names = existing.map((object) => `${object.kind} ${quoteQualified(object.schema, object.name)}`)
+    return new TenonError({
+      code: 'QUERY_DUPLICATE_OBJECT',
+      message: `${file.path}: ${names.length > 0 ? names.join(' and ') : 'an object of the same name'} exists already and is never overwritten`,
+      hint: existing.some((object) => object.schema === values.schema)
+        ? 'name another schema with option schema, or rename the existing object'
+        : 'the library needs this name: rename or move the existing object',
+      sqlstate: error.sqlstate,
+      schema: first?.schema,
+      table: first?.kind === 'table' ? first.name : undefined,
+      cause: error,
+    })
+  }
+
+  return new TenonError({
+    code: 'MIGRATION_FAILED',
+    message: `${file.path}: ${error.message}`,
+    hint: error.code === 'ACCESS_DENIED' ? `it takes: ${file.privilege}` : error.hint,
+    sqlstate: error.sqlstate,
+    cause: error,
+  })
+}
+
+const passedOn: readonly ErrorCode[] = ['QUERY_CANCELED', 'TIMEOUT_STATEMENT', 'CONNECTION_LOST', 'COMMIT_UNKNOWN']
+
+interface Condition {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly hint: string
+}
+
+// The keys stand in the SQL as `constraint` of a RAISE: its text is left out of errors, because in general it holds values.
+const conditions: ReadonlyMap<string, Condition> = new Map<string, Condition>([
+  [
+    'roles_createrole_missing',
+    {
+      code: 'ACCESS_DENIED',
+      message: 'the roles are missing and this login may not create them',
+      hint: 'connect as a superuser or a role with CREATEROLE, or let one run this file once',
+    },
+  ],
+  [
+    'roles_session_role_powerful',
+    {
+      code: 'LOGIN_POWERFUL',
+      message: 'role anon or authenticated exists and bypasses row-level security',
+      hint: 'check who relies on it, then: alter role anon nosuperuser nobypassrls; alter role authenticated nosuperuser nobypassrls',
+    },
+  ],
+  [
+    'roles_login_powerful',
+    {
+      code: 'LOGIN_POWERFUL',
+      message: 'role tenon_login exists and is more than a powerless login',
+      hint:
+        'alter role tenon_login noinherit nosuperuser nocreatedb nocreaterole nobypassrls noreplication; revoke every role from it but ' +
+        'anon and authenticated (\\drg tenon_login in psql lists them); give what it owns to another role; or rename it. ' +
+        'Run with psql, the file names each finding',
+    },
+  ],
+  [
+    'restrict_set_config_superuser',
+    {
+      code: 'ACCESS_DENIED',
+      message: 'this login may not revoke execute on function pg_catalog.set_config',
+      hint: 'connect as a superuser; managed servers give nobody that right',
+    },
+  ],
+  [
+    'roles_grant_refused',
+    {
+      code: 'ACCESS_DENIED',
+      message: 'this login may not grant anon and authenticated to tenon_login, because somebody else created them',
+      hint: 'as their creator or a superuser: grant anon, authenticated to tenon_login (PostgreSQL 16 and later: with inherit false, set true)',
+    },
+  ],
+])
+
+async function findExisting(
+  connection: DedicatedConnection,
+  file: SqlFile,
+  values: PlaceholderValues,
+): Promise<readonly SqlObject[]> {
+  const existing: SqlObject[] = []
+  for (const created of file.creates) {
+    const object = { ...created, schema: created.schema === ':"schema"' ? values.schema : created.schema }
+    const { rows } = await connection.query(
+      object.kind === 'function'
+        ? 'select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace($1) and proname = $2'
+        : 'select from pg_catalog.pg_class where relnamespace = pg_catalog.to_regnamespace($1) and relname = $2',
+      [quoteIdentifier(object.schema), object.name],
+    )
+    if (rows.length > 0) existing.push(object)
+  }
+  return existing
+}

@@ -1,0 +1,43 @@
+/**
+ * Runs one contestant alone, so that a profiler sees nothing else.
+ *   node --cpu-prof --cpu-prof-dir=/tmp/profile tests/bench/profile.ts --contestant tenon --seconds 10
+ * and the .cpuprofile opens in a browser's developer tools or an editor. `--in-flight 64` loads all ten connections; 1 is the default.
+ * The second of two profiles that are to be compared is best taken with `--contestant pg`. It prints the client's CPU time per read.
+ */
+import { parseArgs } from 'node:util'
+import { openBenchDatabase } from './bench-database.ts'
+import { contestants } from './contestants.ts'
+import { runTurn } from './workloads.ts'
+
+const { values: options } = parseArgs({
+  options: {
+    contestant: { type: 'string', default: 'tenon' },
+    seconds: { type: 'string', default: '10' },
+    'in-flight': { type: 'string', default: '1' },
+  },
+})
+const contestant = contestants.find(({ key }) => key === options.contestant)
+if (contestant === undefined) throw new Error(`--contestant is one of ${contestants.map(({ key }) => key).join(', ')}.`)
+const load = { inFlight: Number(options['in-flight']), missEvery: 0, reads: 2000 }
+
+await using database = await openBenchDatabase()
+const open = contestant.open(database.urls, 10)
+try {
+  const until = performance.now() + Number(options.seconds) * 1000
+  let turns = 0
+  let seconds = 0
+  let cpuSeconds = 0
+  while (performance.now() < until) {
+    const turn = await runTurn(open, contestant.underRls, load)
+    if (turn.wrongAnswers > 0) throw new Error(`${turn.wrongAnswers} wrong answers.`)
+    turns += 1
+    seconds += turn.secondsPerRead
+    cpuSeconds += turn.cpuSecondsPerRead
+  }
+  const average = (sum: number) => ((sum / turns) * 1e6).toFixed(1)
+  process.stdout.write(
+    `${contestant.label}: ${turns * load.reads} reads, ${average(seconds)} µs each, client CPU ${average(cpuSeconds)} µs each\n`,
+  )
+} finally {
+  await open.close()
+}
