@@ -34,13 +34,16 @@ async function show(db: Database<DB>, where: string): Promise<void> {
   const { applied } = await applyModules(db, { modules: ['projects', 'activity', 'customers'] })
   const admin = db.service({ actor: 'quickstart', reason: 'to count what all authors have together' })
   const server = await sql<{ version: string }>`select current_setting('server_version') as version`.execute(admin)
-  heading(`PostgreSQL ${server.rows[0]?.version}, ${where}: ${applied.length} SQL files applied in ${since(start)}`)
+  heading(
+    `PostgreSQL ${server.rows[0]?.version}, ${where}: ready, with ${applied.length} SQL files applied, in ${since(start)}`,
+  )
+  await db.verify()
 
-  const trips: string[] = []
+  const counts = new Map<string, number>()
   const counted = async <T>(step: string, work: () => Promise<T>): Promise<T> => {
     const before = db.stats().roundTrips
     const result = await work()
-    trips.push(`${step} ${db.stats().roundTrips - before}`)
+    counts.set(step, db.stats().roundTrips - before)
     return result
   }
 
@@ -49,7 +52,7 @@ async function show(db: Database<DB>, where: string): Promise<void> {
   const [ada, ben] = authors.filter((author) => author.id !== unnamed.id)
   if (ada === undefined || ben === undefined) throw new Error('node_modules has no packages of two authors: run npm ci')
   const loading = performance.now()
-  await counted(`${authors.length} authors with all their documents`, async () => {
+  await counted(`writing for ${authors.length} authors`, async () => {
     for (const author of authors) await write(db, author)
   })
   print('package.json', `${read} files; ${unreadable} are no JSON, ${mended} held characters PostgreSQL cannot store`)
@@ -65,12 +68,13 @@ async function show(db: Database<DB>, where: string): Promise<void> {
   ]
   await counted('three queries', async () => {
     for (const { name, session } of callers) {
-      const rows = await session.selectFrom('projects').select(['slug', 'owner_id']).orderBy('slug').execute()
+      const rows = await session.selectFrom('projects').select(['name', 'owner_id']).orderBy('name').execute()
       const owners = new Set(rows.map((row) => row.owner_id)).size
-      print(
-        name,
-        `${rows.length} rows of ${owners} owner${owners === 1 ? '' : 's'}  ${sample(rows.map((row) => row.slug))}`,
-      )
+      const many =
+        rows.length === 0
+          ? ''
+          : ` of ${owners === 1 ? 'one owner' : `${owners} owners`}: ${sample(rows.map((row) => row.name))}`
+      print(name, `${rows.length} rows${many}`)
     }
   })
 
@@ -78,7 +82,7 @@ async function show(db: Database<DB>, where: string): Promise<void> {
   const forged = { owner_id: ben.id, name: 'forged', slug: 'forged', metadata: '{}' }
   await printRefusal('insert', () => me.insertInto('projects').values(forged).execute())
   const update = me.updateTable('projects').set({ name: 'mine now' }).where('owner_id', '=', ben.id)
-  const { numUpdatedRows } = await counted('an update', () => update.executeTakeFirstOrThrow())
+  const { numUpdatedRows } = await counted('update', () => update.executeTakeFirstOrThrow())
   print('update', `${numUpdatedRows} rows: what a policy hides is not there to change`)
 
   heading('JSON as it comes: priority is the number of dependencies where a package says so')
@@ -91,19 +95,13 @@ async function show(db: Database<DB>, where: string): Promise<void> {
     .execute()
   print('types', types.map((row) => `${row.n} ${row.type}`).join(', '))
   const tag = favouriteTag(authors)
-  const tagged = admin
-    .selectFrom('projects')
-    .select(['slug', sql<string>`metadata ->> 'priority'`.as('priority')])
-    .where(sql<boolean>`metadata -> 'tags' ? ${tag}`)
-    .orderBy(sql`metadata -> 'priority'`, 'desc')
-  print(`tags ? '${tag}'`, `${(await tagged.execute()).length} projects`)
-  const cast = tagged.where(sql<boolean>`cast(metadata ->> 'priority' as integer) > 3`)
-  await printRefusal('… and cast(priority) > 3', () => cast.execute())
-  const urgent = await counted('a JSON query', () => tagged.where(sql<boolean>`metadata @@ '$.priority > 3'`).execute())
-  print(
-    `… and @@ '$.priority > 3'`,
-    `${urgent.length}  ${sample(urgent.map((row) => `${row.slug} (${row.priority})`))}`,
-  )
+  const projects = admin.selectFrom('projects').select(['name', sql<string>`metadata ->> 'priority'`.as('priority')])
+  const cast = projects.where(sql<boolean>`cast(metadata ->> 'priority' as integer) > 3`)
+  await printRefusal('cast(… as integer) > 3', () => cast.execute())
+  const important = sql<boolean>`metadata -> 'tags' ? ${tag} and metadata @@ '$.priority > 3'`
+  const urgent = projects.where(important).orderBy(sql`metadata -> 'priority'`, 'desc').orderBy('name')
+  const rows = await counted('the JSON query', () => urgent.execute())
+  print('… @@ $.priority > 3', `and tags ? '${tag}': ${sample(rows.map((row) => `${row.name} (${row.priority})`))}`)
 
   heading('calculate_activity_score(user_id): 10 for each activity, 20 more when it was completed')
   for (const [caller, subject] of [
@@ -122,11 +120,11 @@ async function show(db: Database<DB>, where: string): Promise<void> {
   const inserted = await me.insertInto('customers').values(old).returningAll().executeTakeFirstOrThrow()
   print('inserted', `${inserted.name}, updated_at ${inserted.updated_at.toISOString()}`)
   const renaming = me.updateTable('customers').set({ name: 'Acme Ltd' }).returningAll()
-  const renamed = await counted('an update that returns its row', () => renaming.executeTakeFirstOrThrow())
+  const renamed = await counted('update … returning', () => renaming.executeTakeFirstOrThrow())
   print('updated', `${renamed.name}, updated_at ${renamed.updated_at.toISOString()}`)
 
-  heading('Round trips, with role and claims set in the same ones')
-  for (const trip of trips) print(trip.replace(/ \d+$/, ''), trip.replace(/^.* /, ''))
+  heading('Round trips, role and claims included')
+  for (const [step, trips] of counts) print(step, String(trips))
 }
 
 const count = sql<string>`count(*)`.as('n')
@@ -198,7 +196,7 @@ async function onServer(url: string, serviceUrl: string | undefined): Promise<vo
         // One login for both is an owner, which row security does not bind. Its sessions switch to a role that it does.
         trustLogin: serviceUrl === undefined,
       })
-      await show(db, 'on the server')
+      await Promise.race([show(db, 'on the server'), interrupted])
     } finally {
       await connection.query(`drop database ${name} with (force)`)
       for (const role of made) await connection.query(`drop role if exists ${role}`)
@@ -212,6 +210,14 @@ function onDatabase(url: string, name: string): string {
   return other.href
 }
 
+// Ctrl-C must not leave the database behind, and neither must `| head`, which closes the pipe under console.log.
+const interruption = new Error('interrupted')
+const interrupted = new Promise<never>((_, reject) => {
+  process.once('SIGINT', () => reject(interruption))
+})
+interrupted.catch(() => {})
+process.stdout.on('error', () => {})
+
 async function embedded(): Promise<void> {
   await using db = createDatabase<DB>({ connection: 'pglite://memory' })
   await show(db, 'embedded and in memory')
@@ -221,7 +227,12 @@ try {
   const { DATABASE_URL: url, SERVICE_DATABASE_URL: serviceUrl } = process.env
   await (url ? onServer(url, serviceUrl || undefined) : embedded())
 } catch (error) {
-  if (!isTenonError(error)) throw error
-  console.error(`${error.code}: ${error.message}${error.hint ? `\n${error.hint}` : ''}`)
   process.exitCode = 1
+  if (isTenonError(error)) {
+    const needs = 'DATABASE_URL, or SERVICE_DATABASE_URL beside it, needs a login that may create databases and roles.'
+    const hint = error.code === 'ACCESS_DENIED' ? needs : (error.hint ?? '')
+    console.error(`The quickstart stopped. ${error.code}: ${error.message}\n${hint}`)
+  } else {
+    console.error(error === interruption ? 'interrupted' : error)
+  }
 }

@@ -9,7 +9,7 @@ import { TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import type { Lease, LineSource } from './lines.ts'
-import { Runner, type RunnerShared } from './runner.ts'
+import { type RunOptions, Runner, type RunnerShared } from './runner.ts'
 import { encodeParameters } from './wire/parameters.ts'
 import { type StatementPlan, type StatementPlans, statementName } from './wire/statement-plan.ts'
 import type { Step, StepResult } from './wire/unit.ts'
@@ -82,6 +82,9 @@ export class TenonConnection implements DatabaseConnection {
   #released = false
   #needsCleanup = false
   #inFlight = 0
+  /** Tells a cancel that nothing is in flight any more. */
+  #idle: (() => void) | undefined
+  /** An abort has been answered with its own reason: the late failure of the statement is nobody's news. */
   #quiet = false
   /** The transaction command that Kysely's log is to show, being executed by way of the logged method. */
   #control: { readonly query: CompiledQuery; readonly run: () => Promise<QueryResult<unknown>> } | undefined
@@ -104,7 +107,7 @@ export class TenonConnection implements DatabaseConnection {
   async executeQuery<R>(compiledQuery: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#control?.query === compiledQuery) return (await this.#control.run()) as QueryResult<R>
     this.#assertUsable()
-    this.#inFlight++
+    this.#enter()
     try {
       return toQueryResult<R>(await (this.#observe === undefined ? this.#execute(compiledQuery) : this.#observed([compiledQuery], async () => [await this.#execute(compiledQuery)]).then(last)))
     } catch (error) {
@@ -112,8 +115,20 @@ export class TenonConnection implements DatabaseConnection {
       if (this.#quiet) return { rows: [] }
       throw error
     } finally {
-      this.#inFlight--
+      this.#leave()
     }
+  }
+
+  /** A statement is under way: this is what an abort may cancel, and nothing before or after it. */
+  #enter(): void {
+    if (this.#inFlight++ === 0) {
+      this.#quiet = false
+      this.#runner.cancelRequested = false
+    }
+  }
+
+  #leave(): void {
+    if (--this.#inFlight === 0) this.#idle?.()
   }
 
   async #observed(queries: readonly CompiledQuery[], run: () => Promise<readonly StepResult[]>): Promise<readonly StepResult[]> {
@@ -152,7 +167,9 @@ export class TenonConnection implements DatabaseConnection {
   async #alone(plan: StatementPlan, step: Step): Promise<StepResult> {
     const context = this.#context
     const options = { commits: !plan.readOnly, repeatable: true }
-    if (context === undefined || plan.form !== 'self-contained') return last(await this.#runner.run([step], options))
+    if (context === undefined || plan.form !== 'self-contained') {
+      return last(await this.#runner.run([step], { ...options, utility: plan.form !== 'self-contained' }))
+    }
     const clean = this.#mode === 'session' && plan.opaque
     if (context.isolationLevel !== undefined) {
       return (await this.#enclosed([context.step, step], beginStep({ isolationLevel: context.isolationLevel }), clean))[1] as StepResult
@@ -166,6 +183,8 @@ export class TenonConnection implements DatabaseConnection {
       statementTimeoutMs: context.statementTimeoutMs,
     })
     if (inline) this.#needsCleanup = false
+    // Somebody else had left a transaction open on this connection: nothing of ours was committed, and it must not look so.
+    if (this.#runner.line.status !== 'I') throw this.#brokenOut('the connection')
     return results[1] as StepResult
   }
 
@@ -180,6 +199,7 @@ export class TenonConnection implements DatabaseConnection {
         await this.#runner.run([beginStep({ isolationLevel: context.isolationLevel }), context.step, step], {
           contextAt: 1,
           statementTimeoutMs: context.statementTimeoutMs,
+          utility: true,
         })
       )[2] as StepResult
     } catch (error) {
@@ -224,12 +244,13 @@ export class TenonConnection implements DatabaseConnection {
   }
 
   /** What goes in front of a transaction's next statement: BEGIN and the context at first, the identity again after raw SQL. */
-  #prologue(state: TransactionState, plan: StatementPlan): { steps: Step[]; options: { contextAt?: number; statementTimeoutMs?: number } } {
+  #prologue(state: TransactionState, plan: StatementPlan): { readonly steps: Step[]; readonly options: RunOptions } {
     const isRollbackTo = plan.keyword === 'rollback'
     if (state.error !== undefined && !isRollbackTo && this.#mode !== 'plain') throw state.error
     if (isRollbackTo) state.error = undefined
     const context = this.#context
     const steps: Step[] = []
+    const begins = state.begin !== undefined
     let contextAt: number | undefined
     if (state.begin !== undefined) {
       steps.push(state.begin)
@@ -242,6 +263,8 @@ export class TenonConnection implements DatabaseConnection {
     return {
       steps,
       options: {
+        begins,
+        utility: plan.form !== 'self-contained',
         ...(contextAt === undefined ? {} : { contextAt }),
         ...(context === undefined ? {} : { statementTimeoutMs: context.statementTimeoutMs }),
       },
@@ -296,7 +319,7 @@ export class TenonConnection implements DatabaseConnection {
     if (statements.length === 0) return []
     const steps = statements.map(({ compiledQuery }, i) => this.#step(plans[i] as StatementPlan, compiledQuery))
     const opaque = plans.some((plan) => plan.opaque)
-    this.#inFlight++
+    this.#enter()
     try {
       const run = (): Promise<readonly StepResult[]> =>
         this.#transaction === undefined ? this.#batchAlone(steps, settings, opaque) : this.#batchInside(this.#transaction, plans, steps)
@@ -306,7 +329,7 @@ export class TenonConnection implements DatabaseConnection {
       )
       return results.map((result) => toQueryResult(result))
     } finally {
-      this.#inFlight--
+      this.#leave()
     }
   }
 
@@ -348,7 +371,7 @@ export class TenonConnection implements DatabaseConnection {
     const portal = 'tenon'
     const step: Step = { ...this.#step(plan, compiledQuery), maxRows: chunkSize, portal }
     let open = true
-    this.#inFlight++
+    this.#enter()
     try {
       let result = await this.#inTransaction(state, plan, step)
       for (;;) {
@@ -359,9 +382,9 @@ export class TenonConnection implements DatabaseConnection {
       }
     } catch (error) {
       open = false
-      throw error
+      if (!this.#quiet) throw error
     } finally {
-      this.#inFlight--
+      this.#leave()
       options?.signal?.removeEventListener('abort', onAbort)
       const failed = this.#runner.line.status === 'E' || this.#runner.line.loss !== undefined
       if (!failed && open) await this.#runner.run([{ text: '', name: '', values: [], portal, closePortal: true }])
@@ -471,9 +494,11 @@ export class TenonConnection implements DatabaseConnection {
       line.end({ reason: 'destroyed' })
       return
     }
+    if (this.#inFlight === 0) return
     const timer = setTimeout(() => line.end({ reason: 'destroyed' }), cancelGraceMs)
-    while (this.#inFlight > 0 && line.loss === undefined && !line.quiet) await new Promise((resolve) => setTimeout(resolve, 1))
+    await new Promise<void>((resolve) => (this.#idle = resolve))
     clearTimeout(timer)
+    this.#idle = undefined
   }
 
   /** Ends the backend. */
@@ -543,7 +568,9 @@ export class TenonConnection implements DatabaseConnection {
 function isScript(plan: StatementPlan, compiledQuery: CompiledQuery, mode: ConnectionMode, inTransaction: boolean): boolean {
   if (compiledQuery.parameters.length > 0) return false
   if (plan.form !== 'self-contained') return true
-  return compiledQuery.query.kind === 'RawNode' && (mode === 'plain' || inTransaction)
+  if (compiledQuery.query.kind !== 'RawNode') return false
+  // A service's single statement keeps its context, so that triggers see who acted; several cannot have one outside a transaction.
+  return mode === 'plain' || inTransaction || /;\s*\S/.test(plan.text)
 }
 
 /** BEGIN with the characteristics of the transaction. Levels and modes come from Kysely's checked lists. */

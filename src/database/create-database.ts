@@ -16,6 +16,7 @@ import { type ExecutorOwner, TenonExecutor } from './executor.ts'
 import { assertSessionRole, type Facts } from './facts.ts'
 import { type Connection, createLineSource } from './line-sources.ts'
 import type { Lease, LineCounts, LineSource } from './lines.ts'
+import { createPoolerProbe } from './pooler-probe.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
@@ -105,7 +106,8 @@ export class Database<DB> implements AsyncDisposable {
   readonly #settings: readonly string[]
   readonly #pool: VerifiedPool
   readonly #service: { readonly source: LineSource; readonly shared: RunnerShared } | undefined
-  readonly #sessionPlans: StatementPlans
+  readonly #probeService: (lease: Lease) => Promise<void>
+  readonly #plans: StatementPlans
   readonly #log: Log | undefined
   readonly #dialect: Dialect
   readonly #compiler = new PostgresQueryCompiler()
@@ -134,12 +136,13 @@ export class Database<DB> implements AsyncDisposable {
     })
     this.#service =
       options.service !== undefined
-        ? { source: this.#source(options.service.connection, options.service.pool), shared: newShared() }
+        ? { source: this.#source(options.service.connection, options.service.pool), shared: newShared(this.#pool.shared) }
         : source.kind === 'embedded'
           ? { source, shared: this.#pool.shared }
           : undefined
+    this.#probeService = createPoolerProbe(options.preparedStatements ?? 'auto')
     const managed = new Set(this.#settings)
-    this.#sessionPlans = new StatementPlans((setting) => managed.has(setting))
+    this.#plans = new StatementPlans((setting) => managed.has(setting))
     this.#log = options.log === undefined ? undefined : new Log(options.log)
     this.#dialect = {
       createAdapter: () => this.#adapter,
@@ -190,7 +193,7 @@ export class Database<DB> implements AsyncDisposable {
           throw error
         }
       }
-      return new TenonConnection({ lease, source: pool.source, mode: 'session', context: known.context, plans: this.#sessionPlans, shared: pool.shared, observe: this.#options.observe })
+      return new TenonConnection({ lease, source: pool.source, mode: 'session', context: known.context, plans: this.#plans, shared: pool.shared, observe: this.#options.observe })
     }
     return new Session<T>({ ...this.#props(acquire, pool.source), options, derive: <D>(derived: SessionOptions) => this.#session<D>(derived) })
   }
@@ -212,9 +215,17 @@ export class Database<DB> implements AsyncDisposable {
     const { source, shared } = this.#requireService()
     tell(this.#options.observe, { type: 'service', actor, reason })
     const context = ContextBuilder.service(actor, reason)
-    const plans = this.#sessionPlans
-    const acquire = async (): Promise<TenonConnection> =>
-      new TenonConnection({ lease: await source.acquire(), source, mode: 'service', context, plans, shared, observe: this.#options.observe })
+    const plans = this.#plans
+    const acquire = async (): Promise<TenonConnection> => {
+      const lease = await source.acquire()
+      try {
+        await this.#probeService(lease)
+      } catch (error) {
+        lease.release()
+        throw error
+      }
+      return new TenonConnection({ lease, source, mode: 'service', context, plans, shared, observe: this.#options.observe })
+    }
     return new Kysely<DB>(this.#props(acquire, source))
   }
 
@@ -367,6 +378,19 @@ export async function withDedicatedConnection<DB, T>(
   return await db[dedicated](options.service ?? false, callback)
 }
 
-function newShared(): RunnerShared {
-  return { roundTrips: 0, healed: 0, destroyed: 0, facts: undefined, rawErrors: false }
+/** What is known of the schema through the session pool serves the service's errors too. */
+function newShared(known?: RunnerShared): RunnerShared {
+  let facts: Facts | undefined
+  return {
+    roundTrips: 0,
+    healed: 0,
+    destroyed: 0,
+    rawErrors: false,
+    get facts() {
+      return facts ?? known?.facts
+    },
+    set facts(read) {
+      facts = read
+    },
+  }
 }

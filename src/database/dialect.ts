@@ -4,7 +4,7 @@
  * No session, no context, no rules. What it adds is prepared statements, streaming without a cursor package, and connections that do
  * not take the process down when they die.
  */
-import { type Dialect, type DatabaseConnection, PostgresAdapter, type PostgresDialectConfig, PostgresIntrospector, type PostgresPool, PostgresQueryCompiler } from 'kysely'
+import { type Dialect, PostgresAdapter, type PostgresDialectConfig, PostgresIntrospector, type PostgresPool, PostgresQueryCompiler } from 'kysely'
 import type pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
 import { TenonConnection } from './connection.ts'
@@ -13,14 +13,15 @@ import { TenonDriver } from './driver.ts'
 import { defaultConnectTimeoutMs } from './connection-config.ts'
 import type { LineSource } from './lines.ts'
 import { SocketLines } from './socket-lines.ts'
-import { Runner, type RunnerShared } from './runner.ts'
+import { createPoolerProbe } from './pooler-probe.ts'
+import type { RunnerShared } from './runner.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
 /** What {@link TenonDialect} takes: Kysely's own configuration, or a PGlite as the pool. */
 export interface TenonDialectConfig extends Omit<PostgresDialectConfig, 'pool'> {
   /** A pg.Pool, a function that gives one at first use, or a PGlite. `destroy()` of the Kysely ends it. */
   readonly pool: PostgresPool | EmbeddedDatabase | ((...args: Parameters<Extract<PostgresDialectConfig['pool'], (...args: never[]) => unknown>>) => Promise<PostgresPool>)
-  /** Statements prepared per connection at most; 0 sends everything unnamed, as behind a pooler that does not track statements. Default 256. */
+  /** Statements prepared per connection at most; 0 sends everything unnamed. Default 256, and 0 where a pooler stands between. */
   readonly statementCacheSize?: number
 }
 
@@ -45,7 +46,7 @@ export class TenonDialect implements Dialect {
     const plans = new StatementPlans(() => false)
     let opening: Promise<{ source: LineSource; end: () => Promise<void> }> | undefined
     const seen = new WeakSet<object>()
-    let probing: Promise<boolean> | undefined
+    const probe = createPoolerProbe(config.statementCacheSize === undefined ? 'auto' : 'named')
     const acquire = async (): Promise<TenonConnection> => {
       opening ??= open(config).catch((error) => {
         opening = undefined
@@ -55,8 +56,7 @@ export class TenonDialect implements Dialect {
       const lease = await source.acquire()
       const connection = new TenonConnection({ lease, source, mode: 'plain', context: undefined, plans, shared, observe: undefined })
       try {
-        probing ??= isPooled(new Runner(lease.line, shared))
-        if (await probing) lease.line.statements.disable()
+        await probe(lease)
         if (!seen.has(lease.line)) {
           seen.add(lease.line)
           await config.onCreateConnection?.(connection, {})
@@ -105,14 +105,3 @@ async function open(config: TenonDialectConfig): Promise<{ source: LineSource; e
   const source = new SocketLines({ pool: () => real, shared: true, statementLimit, connectTimeoutMs: defaultConnectTimeoutMs, rawErrors: true })
   return { source, end: () => real.end() }
 }
-
-/** A transaction pooler shows as a backend other than the one the connection was opened to. */
-async function isPooled(runner: Runner): Promise<boolean> {
-  const { processId } = runner.line.channel
-  if (processId === undefined) return false
-  const results = await runner.run([{ text: 'select pg_catalog.pg_backend_pid() as pid', name: '', values: [] }])
-  return results[0]?.rows[0]?.pid !== processId
-}
-
-/** Kysely's hooks take its own connection type. */
-export type { DatabaseConnection }

@@ -174,7 +174,7 @@ export class EmbeddedLines implements LineSource {
   /** There is no other connection to fall back on: an open transaction is rolled back before anyone else gets the line. */
   async #reset(line: Line): Promise<void> {
     if (line.loss === undefined && line.status !== 'I') await line.run([{ text: 'rollback', name: '', values: [], silent: true }])
-    if (!isClean(line)) this.#line = undefined
+    if (!isClean(line)) line.end({ reason: 'destroyed' })
   }
 
   async #lineOf(database: EmbeddedDatabase): Promise<Line> {
@@ -183,8 +183,11 @@ export class EmbeddedLines implements LineSource {
     // pg's own parsers, so that a row looks the same from an embedded database and from a server.
     const line = new Line({ channel, statementLimit: this.#options.statementLimit, parsers: (oid) => pg.types.getTypeParser(oid, 'text') as (text: string) => unknown })
     channel.line = line
-    // The backend outlives its lines: names prepared through an earlier one are taken.
-    await line.run([{ text: 'deallocate all', name: '', values: [], silent: true }])
+    // The backend outlives its lines: an earlier one may have left a transaction, a role or prepared names behind.
+    if (this.#line !== undefined) {
+      await line.script('rollback')
+      await line.script('discard all')
+    } else await line.script('deallocate all')
     this.#line = line
     return line
   }

@@ -21,6 +21,10 @@ export interface RunOptions {
   readonly commits?: boolean
   /** Nothing of the caller's ran before in this transaction, and the whole unit was rolled back: it may be sent once more. */
   readonly repeatable?: boolean
+  /** The unit opens its transaction: after a rollback it may be sent once more. */
+  readonly begins?: boolean
+  /** The statement is no query, so that names in an error come from its text and not from a value. */
+  readonly utility?: boolean
 }
 
 /** Counters and switches shared by everything that runs units of one database. */
@@ -71,7 +75,11 @@ export class Runner {
     let { unit, loss } = await send()
     if (unit.error !== undefined && loss === undefined && isStale(unit.error)) {
       for (const name of unit.names()) this.line.statements.drop(name)
-      if (options.repeatable === true && this.line.status === 'I') {
+      if (options.begins === true && this.line.status === 'E') {
+        this.shared.roundTrips++
+        await this.line.run([{ text: 'rollback', name: '', values: [], silent: true }])
+      }
+      if ((options.repeatable === true || options.begins === true) && this.line.status === 'I') {
         this.shared.healed++
         this.shared.roundTrips++
         ;({ unit, loss } = await send())
@@ -96,6 +104,7 @@ export class Runner {
         cancelRequested: this.cancelRequested,
         elapsedMs,
         ...(options.statementTimeoutMs === undefined ? {} : { statementTimeoutMs: options.statementTimeoutMs }),
+        utility: options.utility === true,
         contextStep: options.contextAt === unit.at,
         ...(this.shared.facts === undefined ? {} : { columnsOf: this.shared.facts.columnsOf }),
       })

@@ -119,6 +119,19 @@ export class SocketLines implements LineSource {
     }
     const pool = this.#pool
     if (this.#options.rawErrors) return pool.connect()
+    if (this.#options.shared) {
+      // Another user of the pool may have released a connection inside a transaction: its fate is not ours to share.
+      for (let client = await this.#dial(pool); ; client = await this.#dial(pool)) {
+        const status = client.getTransactionStatus()
+        if (status !== 'T' && status !== 'E') return client
+        client.release(true)
+        this.#options.onDestroy?.('unclean')
+      }
+    }
+    return await this.#dial(pool)
+  }
+
+  async #dial(pool: pg.Pool): Promise<pg.PoolClient> {
     const deadline = performance.now() + this.#options.connectTimeoutMs
     for (let attempt = 0; ; attempt++) {
       try {

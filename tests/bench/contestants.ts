@@ -37,7 +37,8 @@ const subject = (tenant: number) => `6f2a4c1e-0000-4000-8000-${String(tenant).pa
 
 const pool = (url: string, max: number) => new Pool({ connectionString: url, max, idleTimeoutMillis: idleTimeoutMs })
 
-const barePg: Contestant = {
+/** What the others are measured against, and the control that has no row security. */
+export const barePg: Contestant = {
   key: 'pg',
   label: 'pg, named statement, no RLS',
   underRls: false,
@@ -142,5 +143,5 @@ const tenonPerRequest: Contestant = {
   },
 }
 
-/** In the order in which they take turns; the first is what ratios are taken against. */
+/** In the order in which they take turns. */
 export const contestants: readonly Contestant[] = [barePg, tenon, tenonPerRequest, plainKysely, kyselyTransaction]

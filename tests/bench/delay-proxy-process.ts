@@ -14,11 +14,11 @@ interface Parcel {
 }
 
 const [host = '127.0.0.1', port = '5432', delay = '1'] = process.argv.slice(2)
-const delayMs = Number(delay)
+let delayMs = Number(delay)
 /** A nap may end this much late; a busy loop would be exact, and would take one of a small machine's two cores. */
 const sliceMs = 0.1
 
-// The delay is the same for all, so what arrived first is due first, whichever line it is on: one queue keeps every order.
+// The delay is the same for all and changes only between workloads, so what arrived first is due first, whichever line it is on: one queue keeps every order.
 const queue: Parcel[] = []
 let head = 0
 let pumping = false
@@ -73,5 +73,8 @@ await once(server, 'listening')
 const address = server.address()
 if (address === null || typeof address === 'string') throw new Error('The delay proxy has no port.')
 process.send?.(address.port)
+process.on('message', (changed) => {
+  delayMs = Number(changed)
+})
 // The starter's end, however it comes, closes the channel.
 process.on('disconnect', () => process.exit(0))

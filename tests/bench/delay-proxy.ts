@@ -10,6 +10,8 @@ import { once } from 'node:events'
 export interface DelayProxy {
   /** `url` with its host and port replaced by the proxy's. */
   through(url: string): string
+  /** Changes the delay of each direction, for what arrives from now on. */
+  setDelayMs(delayMs: number): void
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
@@ -18,7 +20,7 @@ export interface DelayProxy {
  * Starts the proxy in front of the server of `url`.
  *
  * @param url whose host and port are proxied.
- * @param delayMs of each direction: 1 makes a round trip 2 ms longer. What it really makes of it is for the caller to measure.
+ * @param delayMs of each direction. The proxy's own two hops come on top of it; `calibrate` of round-trip.ts takes them off again.
  */
 export async function startDelayProxy(url: string, delayMs: number): Promise<DelayProxy> {
   const { hostname, port } = new URL(url)
@@ -43,6 +45,7 @@ export async function startDelayProxy(url: string, delayMs: number): Promise<Del
       result.host = `127.0.0.1:${ownPort}`
       return result.href
     },
+    setDelayMs: (changed) => void child.send(changed),
     close,
     [Symbol.asyncDispose]: close,
   }

@@ -10,11 +10,11 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type BenchUrls, openBenchDatabase } from './bench-database.ts'
-import { contestants } from './contestants.ts'
+import { barePg, contestants } from './contestants.ts'
 import { startDelayProxy } from './delay-proxy.ts'
 import { machineFacts, type Report, toMarkdown, toWorkloadReport, type WorkloadReport } from './report.ts'
-import { measureRoundTripMs } from './round-trip.ts'
-import { type Outcome, runRounds } from './rounds.ts'
+import { calibrate, measureRoundTripMs } from './round-trip.ts'
+import { assertWrongAnswersAreSeen, type Outcome, runRounds } from './rounds.ts'
 import { judge } from './targets.ts'
 import { type Workload, workloads } from './workloads.ts'
 
@@ -44,11 +44,13 @@ const rounds = Number(options.rounds ?? (options.quick ? 3 : 9))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a positive whole number.')
 
 await using database = await openBenchDatabase()
+await assertWrongAnswersAreSeen(barePg, database.urls)
 const outcomes = new Map<Workload['key'], Outcome>()
 const parts: WorkloadReport[] = []
 for (const workload of choose(workloads)) {
   process.stderr.write(`${workload.title} …\n`)
   await using proxy = workload.delayMs > 0 ? await startDelayProxy(database.urls.bare, workload.delayMs) : undefined
+  if (proxy) await calibrate(proxy, database.urls.bare, 2 * workload.delayMs)
   const through = (url: string) => proxy?.through(url) ?? url
   const urls: BenchUrls = { bare: through(database.urls.bare), powerless: through(database.urls.powerless) }
   const reads = options.quick ? workload.quickReadsPerTurn : workload.readsPerTurn

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import type { BenchDatabase } from './bench-database.ts'
-import { contestants } from './contestants.ts'
+import { barePg } from './contestants.ts'
 import type { Outcome } from './rounds.ts'
 import type { Verdict } from './targets.ts'
 import type { Workload } from './workloads.ts'
@@ -36,7 +36,7 @@ interface ContestantReport {
   readonly microsecondsPerRead: number
   readonly clientCpuMicrosecondsPerRead: number
   readonly readsPerSecond: number
-  /** Of the time per read, against the first contestant; absent when that one was left out. */
+  /** Of the time per read, against bare pg; absent when that was left out. */
   readonly timeRatio?: readonly [median: number, lowerQuartile: number, upperQuartile: number]
   readonly wrongAnswers: number
 }
@@ -63,13 +63,12 @@ export function toWorkloadReport(
   outcome: Outcome,
   facts: Pick<WorkloadReport, 'rounds' | 'readsPerTurn' | 'roundTripMs'>,
 ): WorkloadReport {
-  const baseline = contestants[0]?.key ?? 'pg'
   return {
     key: workload.key,
     title: workload.title,
     ...facts,
     contestants: outcome.scores.map((score) => {
-      const ratio = outcome.ratio(score.key, baseline)
+      const ratio = outcome.ratio(score.key, barePg.key)
       return {
         key: score.key,
         label: score.label,

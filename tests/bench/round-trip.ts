@@ -2,6 +2,7 @@
  * What a round trip costs here: `select 1` on one pg connection. It is how the delay proxy is held to its promise.
  */
 import { Client } from 'pg'
+import type { DelayProxy } from './delay-proxy.ts'
 import { quantile } from './rounds.ts'
 
 /**
@@ -23,4 +24,19 @@ export async function measureRoundTripMs(url: string, samples = 200): Promise<nu
   } finally {
     await client.end()
   }
+}
+
+/**
+ * Shortens the proxy's delay by what its hops and its late naps add, until the way through it is `addedMs` longer than the direct one.
+ * Uncorrected it came to 2.5 ms for 2, and a longer way flatters whoever does more work per round trip.
+ */
+export async function calibrate(proxy: DelayProxy, url: string, addedMs: number): Promise<void> {
+  let delayMs = addedMs / 2
+  for (let step = 0; step < 3; step += 1) {
+    proxy.setDelayMs(delayMs)
+    const direct = await measureRoundTripMs(url)
+    const delayed = await measureRoundTripMs(proxy.through(url))
+    delayMs = Math.max(0, delayMs - (delayed - direct - addedMs) / 2)
+  }
+  proxy.setDelayMs(delayMs)
 }

@@ -79,6 +79,22 @@ export async function runRounds(
   }
 }
 
+/**
+ * The negative control: without row security other tenants' rows are found, and the count of wrong answers has to say so.
+ *
+ * @param unprotected a contestant without row security.
+ * @throws {Error} when it does not.
+ */
+export async function assertWrongAnswersAreSeen(unprotected: Contestant, urls: BenchUrls): Promise<void> {
+  const open = unprotected.open(urls, 1)
+  try {
+    const { wrongAnswers } = await runTurn(open, true, { inFlight: 1, missEvery: 9, reads: 90 })
+    if (wrongAnswers !== 10) throw new Error(`The control saw ${wrongAnswers} wrong answers where there are 10.`)
+  } finally {
+    await open.close()
+  }
+}
+
 function toScore({ key, label }: Contestant, turns: readonly Turn[]): Score {
   const seconds = quantile(
     turns.map((turn) => turn.secondsPerRead),
