@@ -23,12 +23,17 @@ interface NumberedFile extends ModuleFile {
  * @throws {Error} naming the SQL file and what is wrong with it
  */
 export function generate(root: string): ReadonlyMap<string, string> {
-  return new Map([
-    ['modules.ts', modulesSource(root)],
-    ['checks.ts', textsSource(root, 'checks', "The doctor's checks and what sessions ask the server: one query each.")],
-    ['introspect.ts', textsSource(root, 'introspect', 'Queries that read the catalog.')],
-  ])
+  const files = new Map([['modules.ts', modulesSource(root)]])
+  for (const [folder, purpose] of textFolders) {
+    if (existsSync(join(root, 'sql', folder))) files.set(`${folder}.ts`, textsSource(root, folder, purpose))
+  }
+  return files
 }
+
+const textFolders = [
+  ['checks', "The doctor's checks and what sessions ask the server: one query each."],
+  ['introspect', 'Queries that read the catalog.'],
+] as const
 
 function modulesSource(root: string): string {
   const folder = join(root, 'sql', 'modules')

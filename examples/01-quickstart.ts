@@ -199,7 +199,8 @@ async function onServer(url: string, serviceUrl: string | undefined): Promise<vo
       await Promise.race([show(db, 'on the server'), interrupted])
     } finally {
       await connection.query(`drop database ${name} with (force)`)
-      for (const role of made) await connection.query(`drop role if exists ${role}`)
+      // Somebody may have begun to use a role meanwhile; then it stays.
+      for (const role of made) await connection.query(`drop role if exists ${role}`).catch(() => {})
     }
   })
 }

@@ -35,7 +35,6 @@ export {
   type TransactionOptions,
   withDedicatedConnection,
 } from './database/index.ts'
-export type { DatabaseEvent, Observer } from './kernel/observe.ts'
 export {
   isAccessDenied,
   isCanceled,
@@ -67,4 +66,5 @@ export {
   NotFoundError,
   TenonError,
 } from './kernel/errors.ts'
+export type { DatabaseEvent, Observer } from './kernel/observe.ts'
 export { redactConnectionString } from './kernel/redact.ts'

@@ -52,7 +52,8 @@ export function first<R>(query: BatchQuery<readonly R[]>): First<R> {
 }
 
 /** What one item of a batch gives. */
-export type BatchResult<Item> = Item extends First<infer R> ? R | undefined : Item extends { execute(...args: never[]): Promise<infer R> } ? R : never
+export type BatchResult<Item> =
+  Item extends First<infer R> ? R | undefined : Item extends { execute(...args: never[]): Promise<infer R> } ? R : never
 
 /** What a batch gives: one result per item, in order. */
 export type BatchResults<Items extends readonly unknown[]> = { -readonly [K in keyof Items]: BatchResult<Items[K]> }
@@ -74,7 +75,11 @@ function compileItems(db: Kysely<unknown>, owner: ExecutorOwner, items: readonly
     const isFirst = firstQueries.has(item)
     const query = (isFirst ? (item as First<unknown>).query : item) as BatchQuery
     if (typeof query?.compile !== 'function') {
-      throw new TenonError({ code: 'SESSION_MISMATCH', message: `item ${index} of the batch is not a query`, hint: 'Pass builders without calling execute().' })
+      throw new TenonError({
+        code: 'SESSION_MISMATCH',
+        message: `item ${index} of the batch is not a query`,
+        hint: 'Pass builders without calling execute().',
+      })
     }
     // Builders ignore the argument; `sql` needs it to be compiled for this session.
     const compilation = observeCompile(() => (query.compile as (executor: unknown) => CompiledQuery)(db))
@@ -85,15 +90,34 @@ function compileItems(db: Kysely<unknown>, owner: ExecutorOwner, items: readonly
         hint: 'Build every query of a batch from the session that runs it.',
       })
     }
-    return { compiledQuery: compilation.compiledQuery, executor: compilation.executor, first: isFirst, raw: 'isRawBuilder' in query }
+    return {
+      compiledQuery: compilation.compiledQuery,
+      executor: compilation.executor,
+      first: isFirst,
+      raw: 'isRawBuilder' in query,
+    }
   })
 }
 
 /** Runs a batch on a session or transaction. */
-export async function runBatch(db: Kysely<unknown>, owner: ExecutorOwner, items: readonly BatchItem[], settings: TransactionSettings): Promise<unknown[]> {
+export async function runBatch(
+  db: Kysely<unknown>,
+  owner: ExecutorOwner,
+  items: readonly BatchItem[],
+  settings: TransactionSettings,
+): Promise<unknown[]> {
   const entries = compileItems(db, owner, items)
-  const results = await db.getExecutor().provideConnection(async (connection) => await own(connection).batch(entries, settings))
-  return await Promise.all(entries.map(async (entry, i) => present(entry, await entry.executor.transformResult(results[i] as QueryResult<unknown>, entry.compiledQuery.queryId))))
+  const results = await db
+    .getExecutor()
+    .provideConnection(async (connection) => await own(connection).batch(entries, settings))
+  return await Promise.all(
+    entries.map(async (entry, i) =>
+      present(
+        entry,
+        await entry.executor.transformResult(results[i] as QueryResult<unknown>, entry.compiledQuery.queryId),
+      ),
+    ),
+  )
 }
 
 function present(entry: Entry, result: QueryResult<unknown>): unknown {

@@ -75,7 +75,8 @@ function takeTlsOptions(url: URL): TlsOptions {
   const take = (name: string): string | undefined => url.searchParams.get(name) ?? undefined
   const ssl = take('ssl')
   const options: TlsOptions = {
-    mode: take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'verify-full' : 'disable'),
+    mode:
+      take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'verify-full' : 'disable'),
     rootCert: take('sslrootcert'),
     cert: take('sslcert'),
     key: take('sslkey'),
@@ -123,16 +124,28 @@ function readFile(option: string, path: string): string {
 
 function parseUrl(text: string): URL {
   try {
-    const url = new URL(text)
+    // A URL without a host, as for a socket in `?host=/…`, is what libpq takes and `new URL` does not.
+    const url = new URL(text.replace(/^(postgres(?:ql)?:\/\/(?:[^@/?#]*@)?)(?=[/?]|:\d)/, '$1localhost'))
     if (url.protocol === 'postgres:' || url.protocol === 'postgresql:') return url
   } catch {
     // Told below: the parser's own message would repeat the text, password and all.
   }
-  throw configError('the connection string is not a PostgreSQL URL', "Write postgres://user:password@host:5432/database, with special characters percent-encoded; or 'pglite://memory' for the embedded database.")
+  throw configError(
+    'the connection string is not a PostgreSQL URL',
+    "Write postgres://user:password@host:5432/database, with special characters percent-encoded; or 'pglite://memory' for the embedded database.",
+  )
 }
 
 function isLocal(host: string | undefined): boolean {
-  return host === undefined || host === '' || host === 'localhost' || host.startsWith('/') || host === '::1' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
+  return (
+    host === undefined ||
+    host === '' ||
+    host === 'localhost' ||
+    host.startsWith('/') ||
+    host === '::1' ||
+    host === '[::1]' ||
+    /^127\.\d+\.\d+\.\d+$/.test(host)
+  )
 }
 
 function configError(message: string, hint: string, cause?: unknown): TenonError {

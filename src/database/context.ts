@@ -5,14 +5,21 @@
  * through, and the list is constant per database, so that there is one text and one plan. Values are bound, never written into SQL.
  */
 import { createHash } from 'node:crypto'
-import { quoteIdentifier } from '../kernel/identifier.ts'
 import { TenonError } from '../kernel/errors.ts'
+import { quoteIdentifier } from '../kernel/identifier.ts'
 import type { Facts } from './facts.ts'
+import { cleanupSteps } from './steps.ts'
 import { statementName } from './wire/statement-plan.ts'
 import type { Step } from './wire/unit.ts'
 
 /** Settings that a single request may choose beside the declared ones; none of them grants anything. */
-export const requestSettings = ['timezone', 'lock_timeout', 'idle_in_transaction_session_timeout', 'work_mem', 'application_name'] as const
+export const requestSettings = [
+  'timezone',
+  'lock_timeout',
+  'idle_in_transaction_session_timeout',
+  'work_mem',
+  'application_name',
+] as const
 
 /** What a session is, checked, in the terms of PostgreSQL. */
 export interface Identity {
@@ -37,6 +44,8 @@ export interface Context {
   readonly statementTimeoutMs: number
   /** `default_transaction_isolation` of the role, when it has one. */
   readonly isolationLevel: string | undefined
+  /** What leaves the connection clean after a statement that could have left something behind. */
+  readonly cleanup: readonly Step[]
   /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
   readonly nameSuffix: string
 }
@@ -56,6 +65,7 @@ export class ContextBuilder {
   readonly #statementTimeoutMs: number | undefined
   readonly #byKeys = new Map<string, { text: string; name: string }>()
   readonly #legacy: boolean
+  readonly #cleanup: readonly Step[]
 
   constructor(options: {
     readonly facts: Facts
@@ -63,13 +73,22 @@ export class ContextBuilder {
     readonly legacyClaims: boolean
     readonly searchPath: readonly string[] | undefined
     readonly statementTimeoutMs: number | undefined
+    readonly embedded: boolean
   }) {
     this.#facts = options.facts
     this.#settings = options.settings
     this.#legacy = options.legacyClaims
+    this.#cleanup = cleanupSteps(options.embedded ? options.facts.login.name : undefined)
     this.#searchPath = options.searchPath
     this.#statementTimeoutMs = options.statementTimeoutMs
-    const own = new Set(['role', 'search_path', 'statement_timeout', 'session_authorization', isolationSetting, ...options.settings])
+    const own = new Set([
+      'role',
+      'search_path',
+      'statement_timeout',
+      'session_authorization',
+      isolationSetting,
+      ...options.settings,
+    ])
     const names = new Set<string>()
     for (const role of options.facts.roles.values()) {
       for (const name of role.settings.keys()) if (!own.has(name)) names.add(beforeTransaction.get(name) ?? name)
@@ -84,7 +103,8 @@ export class ContextBuilder {
     const statementTimeout =
       identity.statementTimeoutMs !== undefined
         ? `${identity.statementTimeoutMs}ms`
-        : (roleSetting('statement_timeout') ?? (this.#statementTimeoutMs === undefined ? this.#facts.statementTimeout : `${this.#statementTimeoutMs}ms`))
+        : (roleSetting('statement_timeout') ??
+          (this.#statementTimeoutMs === undefined ? this.#facts.statementTimeout : `${this.#statementTimeoutMs}ms`))
     const who: [string, string][] = [
       ['request.jwt.claims', identity.claims],
       ...(this.#legacy ? legacyValues(identity) : []),
@@ -104,14 +124,25 @@ export class ContextBuilder {
       role: identity.role,
       statementTimeoutMs: parseTimeout(statementTimeout),
       isolationLevel: roleSetting(isolationSetting),
-      nameSuffix: plansFollowRole(this.#facts.serverVersion) ? '' : `_${createHash('sha256').update(identity.role).digest('base64url').slice(0, 8)}`,
+      cleanup: this.#cleanup,
+      nameSuffix: plansFollowRole(this.#facts.serverVersion)
+        ? ''
+        : `_${createHash('sha256').update(identity.role).digest('base64url').slice(0, 8)}`,
     }
   }
 
   /** The context of a service: who acts and why, and nothing that changes what it may do. */
   static service(actor: string, reason: string): Context {
     const step: Step = { ...contextStatement(['tenon.actor', 'tenon.reason']), values: [actor, reason], silent: true }
-    return { step, reassert: step, role: undefined, statementTimeoutMs: 0, isolationLevel: undefined, nameSuffix: '' }
+    return {
+      step,
+      reassert: step,
+      role: undefined,
+      statementTimeoutMs: 0,
+      isolationLevel: undefined,
+      nameSuffix: '',
+      cleanup: [],
+    }
   }
 
   #roleSetting(of: (name: string) => string | undefined, name: string): string {
@@ -134,7 +165,6 @@ export class ContextBuilder {
     if (known === undefined) this.#byKeys.set(cacheKey, statement)
     return { text: statement.text, name: statement.name, values: pairs.map(([, value]) => value), silent: true }
   }
-
 }
 
 function legacyValues(identity: Identity): [string, string][] {
@@ -155,14 +185,20 @@ function contextStatement(keys: readonly string[]): { text: string; name: string
 /** Keys become part of the SQL text; they come from options and from pg_db_role_setting, and are checked whatever their origin. */
 function assertKey(key: string): string {
   if (!/^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*$/i.test(key)) {
-    throw new TenonError({ code: 'SESSION_SETTING', message: 'a setting has a name that cannot be set safely', hint: 'Use letters, digits, _ and dots.' })
+    throw new TenonError({
+      code: 'SESSION_SETTING',
+      message: 'a setting has a name that cannot be set safely',
+      hint: 'Use letters, digits, _ and dots.',
+    })
   }
   return key
 }
 
 /** Appends pg_temp, or moves it to the end. */
 export function closeSearchPath(searchPath: string): string {
-  const parts = splitSearchPath(searchPath).filter((part) => part !== 'pg_temp' && part !== '"pg_temp"' && part !== '""')
+  const parts = splitSearchPath(searchPath).filter(
+    (part) => part !== 'pg_temp' && part !== '"pg_temp"' && part !== '""',
+  )
   return [...parts, 'pg_temp'].join(', ')
 }
 

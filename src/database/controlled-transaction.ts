@@ -16,9 +16,16 @@ import {
   WithSchemaPlugin,
 } from 'kysely'
 import { type BatchItem, type BatchResults, runBatch } from './batch.ts'
-import { AfterCommit, type AfterCommitCallback, type SessionProps, type Tables, type TransactionOptions } from './transaction.ts'
+import {
+  AfterCommit,
+  type AfterCommitCallback,
+  type SessionProps,
+  type Tables,
+  type TransactionOptions,
+} from './transaction.ts'
 
-type ControlledProps = ConstructorParameters<typeof ControlledTransaction>[0] & SessionProps & { readonly afterCommit: AfterCommit }
+type ControlledProps = ConstructorParameters<typeof ControlledTransaction>[0] &
+  SessionProps & { readonly afterCommit: AfterCommit }
 
 /** A {@link ControlledTransaction} of a session. After `rollbackToSavepoint` go on with this object: Kysely's types of the remaining savepoints are its own. */
 export class SessionControlledTransaction<DB, S extends string[] = []> extends ControlledTransaction<DB, S> {
@@ -48,7 +55,9 @@ export class SessionControlledTransaction<DB, S extends string[] = []> extends C
     })
   }
 
-  override savepoint<SN extends string>(savepointName: SN extends S ? never : SN): Command<SessionControlledTransaction<DB, [...S, SN]>> {
+  override savepoint<SN extends string>(
+    savepointName: SN extends S ? never : SN,
+  ): Command<SessionControlledTransaction<DB, [...S, SN]>> {
     const command = super.savepoint(savepointName)
     return new Command(async () => {
       await command.execute()
@@ -130,8 +139,14 @@ export class SessionControlledTransactionBuilder<DB> extends ControlledTransacti
 }
 
 /** Takes a connection out of the executor until `release` is called. */
-function holdConnection(executor: QueryExecutor): Promise<{ readonly connection: DatabaseConnection; readonly release: () => void }> {
+function holdConnection(
+  executor: QueryExecutor,
+): Promise<{ readonly connection: DatabaseConnection; readonly release: () => void }> {
   return new Promise((resolve, reject) => {
-    executor.provideConnection((connection) => new Promise<void>((release) => resolve(Object.freeze({ connection, release })))).catch(reject)
+    executor
+      .provideConnection(
+        (connection) => new Promise<void>((release) => resolve(Object.freeze({ connection, release }))),
+      )
+      .catch(reject)
   })
 }

@@ -4,7 +4,16 @@
  * Owns the options of a database and its life cycle. Making one opens nothing; the first statement does.
  */
 import { inspect } from 'node:util'
-import { Kysely, type KyselyPlugin, Log, type LogConfig, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, type Dialect } from 'kysely'
+import {
+  type Dialect,
+  Kysely,
+  type KyselyPlugin,
+  Log,
+  type LogConfig,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+} from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
@@ -20,7 +29,7 @@ import { createPoolerProbe } from './pooler-probe.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
-import { VerifiedPool, type Verified } from './verified-pool.ts'
+import { type Verified, VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
 /** Options of {@link createDatabase}. */
@@ -116,10 +125,16 @@ export class Database<DB> implements AsyncDisposable {
 
   /** Use {@link createDatabase}. */
   constructor(options: DatabaseOptions) {
-    if (typeof options !== 'object' || options === null) throw new TenonError({ code: 'OPTION_INVALID', message: 'createDatabase() needs options', hint: "Pass { connection: 'postgres://…' }." })
+    if (typeof options !== 'object' || options === null)
+      throw new TenonError({
+        code: 'OPTION_INVALID',
+        message: 'createDatabase() needs options',
+        hint: "Pass { connection: 'postgres://…' }.",
+      })
     this.#options = options
     this.#roles = options.roles ?? ['anon', 'authenticated']
-    if (this.#roles.some((role) => typeof role !== 'string' || role === '' || role === 'none')) throw new TenonError({ code: 'SESSION_ROLE', message: 'roles has an entry that is not the name of a role' })
+    if (this.#roles.some((role) => typeof role !== 'string' || role === '' || role === 'none'))
+      throw new TenonError({ code: 'SESSION_ROLE', message: 'roles has an entry that is not the name of a role' })
     this.#settings = checkDeclaredSettings(options.settings ?? [])
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
@@ -136,7 +151,10 @@ export class Database<DB> implements AsyncDisposable {
     })
     this.#service =
       options.service !== undefined
-        ? { source: this.#source(options.service.connection, options.service.pool), shared: newShared(this.#pool.shared) }
+        ? {
+            source: this.#source(options.service.connection, options.service.pool),
+            shared: newShared(this.#pool.shared),
+          }
         : source.kind === 'embedded'
           ? { source, shared: this.#pool.shared }
           : undefined
@@ -147,7 +165,11 @@ export class Database<DB> implements AsyncDisposable {
     this.#dialect = {
       createAdapter: () => this.#adapter,
       createDriver: () => {
-        throw new TenonError({ code: 'OPTION_INVALID', message: 'a session’s dialect cannot be given to another Kysely', hint: 'Use TenonDialect for that.' })
+        throw new TenonError({
+          code: 'OPTION_INVALID',
+          message: 'a session’s dialect cannot be given to another Kysely',
+          hint: 'Use TenonDialect for that.',
+        })
       },
       createIntrospector: (db) => new PostgresIntrospector(db),
       createQueryCompiler: () => this.#compiler,
@@ -157,7 +179,10 @@ export class Database<DB> implements AsyncDisposable {
   #source(connection: Connection, pool: PoolOptions | undefined): LineSource {
     return createLineSource(connection, {
       pool: pool ?? {},
-      statementLimit: this.#options.preparedStatements === 'unnamed' ? 0 : (this.#options.statementCacheSize ?? defaultStatementCacheSize),
+      statementLimit:
+        this.#options.preparedStatements === 'unnamed'
+          ? 0
+          : (this.#options.statementCacheSize ?? defaultStatementCacheSize),
       onDestroy: (reason) => {
         this.#pool.shared.destroyed++
         tell(this.#options.observe, { type: 'destroy', reason })
@@ -193,9 +218,21 @@ export class Database<DB> implements AsyncDisposable {
           throw error
         }
       }
-      return new TenonConnection({ lease, source: pool.source, mode: 'session', context: known.context, plans: this.#plans, shared: pool.shared, observe: this.#options.observe })
+      return new TenonConnection({
+        lease,
+        source: pool.source,
+        mode: 'session',
+        context: known.context,
+        plans: this.#plans,
+        shared: pool.shared,
+        observe: this.#options.observe,
+      })
     }
-    return new Session<T>({ ...this.#props(acquire, pool.source), options, derive: <D>(derived: SessionOptions) => this.#session<D>(derived) })
+    return new Session<T>({
+      ...this.#props(acquire, pool.source),
+      options,
+      derive: <D>(derived: SessionOptions) => this.#session<D>(derived),
+    })
   }
 
   /**
@@ -210,7 +247,11 @@ export class Database<DB> implements AsyncDisposable {
   service(options: ServiceOptions): Kysely<DB> {
     const { actor, reason } = options ?? {}
     if (typeof actor !== 'string' || actor === '' || typeof reason !== 'string' || reason === '') {
-      throw new TenonError({ code: 'OPTION_INVALID', message: 'service() needs an actor and a reason', hint: "Pass { actor: 'cron', reason: 'nightly report' }; both go to the audit." })
+      throw new TenonError({
+        code: 'OPTION_INVALID',
+        message: 'service() needs an actor and a reason',
+        hint: "Pass { actor: 'cron', reason: 'nightly report' }; both go to the audit.",
+      })
     }
     const { source, shared } = this.#requireService()
     tell(this.#options.observe, { type: 'service', actor, reason })
@@ -224,14 +265,27 @@ export class Database<DB> implements AsyncDisposable {
         lease.release()
         throw error
       }
-      return new TenonConnection({ lease, source, mode: 'service', context, plans, shared, observe: this.#options.observe })
+      return new TenonConnection({
+        lease,
+        source,
+        mode: 'service',
+        context,
+        plans,
+        shared,
+        observe: this.#options.observe,
+      })
     }
     return new Kysely<DB>(this.#props(acquire, source))
   }
 
   #props(acquire: () => Promise<TenonConnection>, source: LineSource): Omit<OwnSessionProps, 'options' | 'derive'> {
     const driver = new TenonDriver({ acquire, log: this.#log })
-    const owner: ExecutorOwner = { driver, compiler: this.#compiler, adapter: this.#adapter, cancellable: source.kind === 'socket' }
+    const owner: ExecutorOwner = {
+      driver,
+      compiler: this.#compiler,
+      adapter: this.#adapter,
+      cancellable: source.kind === 'socket',
+    }
     return {
       config: { dialect: this.#dialect },
       dialect: this.#dialect,
@@ -248,7 +302,11 @@ export class Database<DB> implements AsyncDisposable {
 
   #requireService(): { readonly source: LineSource; readonly shared: RunnerShared } {
     if (this.#service !== undefined) return this.#service
-    throw new TenonError({ code: 'SERVICE_MISSING', message: 'no service connection is configured', hint: 'Pass createDatabase({ service: { connection } }) with a login of its own.' })
+    throw new TenonError({
+      code: 'SERVICE_MISSING',
+      message: 'no service connection is configured',
+      hint: 'Pass createDatabase({ service: { connection } }) with a login of its own.',
+    })
   }
 
   /**
@@ -284,7 +342,8 @@ export class Database<DB> implements AsyncDisposable {
     const asking = (async () => {
       lease = await this.#pool.source.acquire()
       try {
-        if (!late) await new Runner(lease.line, this.#pool.shared).run([{ text: 'select', name: '', values: [], silent: true }])
+        if (!late)
+          await new Runner(lease.line, this.#pool.shared).run([{ text: 'select', name: '', values: [], silent: true }])
       } finally {
         lease.release()
       }

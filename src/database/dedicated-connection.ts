@@ -29,7 +29,10 @@ export class DedicatedConnection {
   /** Runs one statement with bound values. */
   async query<R = Record<string, unknown>>(text: string, values: readonly unknown[] = []): Promise<DedicatedResult<R>> {
     this.#assertOpen()
-    const results = await this.#runner.run([{ text: checkText(text), name: '', values: encodeParameters(values, {}) }], { commits: true })
+    const results = await this.#runner.run(
+      [{ text: checkText(text), name: '', values: encodeParameters(values, {}) }],
+      { commits: true },
+    )
     return toResult<R>(results[0])
   }
 
@@ -46,15 +49,26 @@ export class DedicatedConnection {
   }
 
   #assertOpen(): void {
-    if (!this.#open) throw new TenonError({ code: 'TRANSACTION_CLOSED', message: 'the dedicated connection has ended with its callback' })
+    if (!this.#open)
+      throw new TenonError({
+        code: 'TRANSACTION_CLOSED',
+        message: 'the dedicated connection has ended with its callback',
+      })
   }
 }
 
 function checkText(text: string): string {
   if (typeof text === 'string' && !text.includes('\0')) return text
-  throw new TenonError({ code: 'STATEMENT_INVALID', message: 'the SQL text is not a string or contains a NUL character' })
+  throw new TenonError({
+    code: 'STATEMENT_INVALID',
+    message: 'the SQL text is not a string or contains a NUL character',
+  })
 }
 
 function toResult<R>(result: StepResult | undefined): DedicatedResult<R> {
-  return { rows: (result?.rows ?? []) as R[], command: result?.tag?.command ?? '', rowCount: result?.tag?.rowCount ?? null }
+  return {
+    rows: (result?.rows ?? []) as R[],
+    command: result?.tag?.command ?? '',
+    rowCount: result?.tag?.rowCount ?? null,
+  }
 }

@@ -4,23 +4,35 @@
  * No session, no context, no rules. What it adds is prepared statements, streaming without a cursor package, and connections that do
  * not take the process down when they die.
  */
-import { type Dialect, PostgresAdapter, type PostgresDialectConfig, PostgresIntrospector, type PostgresPool, PostgresQueryCompiler } from 'kysely'
+import {
+  type Dialect,
+  PostgresAdapter,
+  type PostgresDialectConfig,
+  PostgresIntrospector,
+  type PostgresPool,
+  PostgresQueryCompiler,
+} from 'kysely'
 import type pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
 import { TenonConnection } from './connection.ts'
-import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
-import { TenonDriver } from './driver.ts'
 import { defaultConnectTimeoutMs } from './connection-config.ts'
+import { TenonDriver } from './driver.ts'
+import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
 import type { LineSource } from './lines.ts'
-import { SocketLines } from './socket-lines.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
 import type { RunnerShared } from './runner.ts'
+import { SocketLines } from './socket-lines.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
 /** What {@link TenonDialect} takes: Kysely's own configuration, or a PGlite as the pool. */
 export interface TenonDialectConfig extends Omit<PostgresDialectConfig, 'pool'> {
   /** A pg.Pool, a function that gives one at first use, or a PGlite. `destroy()` of the Kysely ends it. */
-  readonly pool: PostgresPool | EmbeddedDatabase | ((...args: Parameters<Extract<PostgresDialectConfig['pool'], (...args: never[]) => unknown>>) => Promise<PostgresPool>)
+  readonly pool:
+    | PostgresPool
+    | EmbeddedDatabase
+    | ((
+        ...args: Parameters<Extract<PostgresDialectConfig['pool'], (...args: never[]) => unknown>>
+      ) => Promise<PostgresPool>)
   /** Statements prepared per connection at most; 0 sends everything unnamed. Default 256, and 0 where a pooler stands between. */
   readonly statementCacheSize?: number
 }
@@ -54,7 +66,15 @@ export class TenonDialect implements Dialect {
       })
       const { source } = await opening
       const lease = await source.acquire()
-      const connection = new TenonConnection({ lease, source, mode: 'plain', context: undefined, plans, shared, observe: undefined })
+      const connection = new TenonConnection({
+        lease,
+        source,
+        mode: 'plain',
+        context: undefined,
+        plans,
+        shared,
+        observe: undefined,
+      })
       try {
         await probe(lease)
         if (!seen.has(lease.line)) {
@@ -96,12 +116,28 @@ async function open(config: TenonDialectConfig): Promise<{ source: LineSource; e
   const statementLimit = config.statementCacheSize ?? defaultStatementCacheSize
   const pool = typeof config.pool === 'function' ? await config.pool() : config.pool
   if (isEmbeddedDatabase(pool)) {
-    const source = new EmbeddedLines({ open: async () => pool, shared: false, statementLimit, waitTimeoutMs: defaultConnectTimeoutMs })
+    const source = new EmbeddedLines({
+      open: async () => pool,
+      shared: false,
+      statementLimit,
+      waitTimeoutMs: defaultConnectTimeoutMs,
+    })
     return { source, end: () => source.close(0) }
   }
   // Kysely's interface of a pool is the part of pg.Pool it uses itself; the wire needs the real one.
   const real = pool as unknown as pg.Pool
-  if (typeof real.on !== 'function') throw new TenonError({ code: 'CONNECTION_CONFIG', message: 'pool is not a pg.Pool', hint: "Pass new pg.Pool({ … })." })
-  const source = new SocketLines({ pool: () => real, shared: true, statementLimit, connectTimeoutMs: defaultConnectTimeoutMs, rawErrors: true })
+  if (typeof real.on !== 'function')
+    throw new TenonError({
+      code: 'CONNECTION_CONFIG',
+      message: 'pool is not a pg.Pool',
+      hint: 'Pass new pg.Pool({ … }).',
+    })
+  const source = new SocketLines({
+    pool: () => real,
+    shared: true,
+    statementLimit,
+    connectTimeoutMs: defaultConnectTimeoutMs,
+    rawErrors: true,
+  })
   return { source, end: () => real.end() }
 }

@@ -5,6 +5,7 @@
  * connection, because that is the method Kysely's log is wrapped around.
  */
 import {
+  type AbortableOperationOptions,
   CompiledQuery,
   type DatabaseConnection,
   type Driver,
@@ -14,8 +15,9 @@ import {
   RawNode,
   type TransactionSettings,
 } from 'kysely'
-import { beginText, type TenonConnection } from './connection.ts'
+import type { TenonConnection } from './connection.ts'
 import { addLogging } from './logging.ts'
+import { beginText } from './steps.ts'
 
 /** Takes a connection out of a pool for one purpose. */
 export type AcquireConnection = () => Promise<TenonConnection>
@@ -30,7 +32,12 @@ export class TenonDriver implements Driver {
    * @param options.beginsNow - send BEGIN at once, as a drop-in for Kysely's dialect has to
    * @param options.log - wraps every connection; left out where Kysely itself does so
    */
-  constructor(options: { readonly acquire: AcquireConnection; readonly beginsNow?: boolean; readonly log?: Log | undefined; readonly destroy?: () => Promise<void> }) {
+  constructor(options: {
+    readonly acquire: AcquireConnection
+    readonly beginsNow?: boolean
+    readonly log?: Log | undefined
+    readonly destroy?: () => Promise<void>
+  }) {
     this.#acquire = options.acquire
     this.#beginsNow = options.beginsNow ?? false
     this.#log = options.log
@@ -39,8 +46,9 @@ export class TenonDriver implements Driver {
 
   async init(): Promise<void> {}
 
-  async acquireConnection(): Promise<TenonConnection> {
-    const connection = await this.#acquire()
+  async acquireConnection(options?: AbortableOperationOptions): Promise<TenonConnection> {
+    const connection =
+      options?.signal === undefined ? await this.#acquire() : await acquireUnless(options.signal, this.#acquire)
     if (this.#log !== undefined) addLogging(connection, this.#log)
     return connection
   }
@@ -76,20 +84,51 @@ export class TenonDriver implements Driver {
     })
   }
 
-  async savepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+  async savepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
     await connection.executeQuery(savepointQuery('savepoint', name, compileQuery))
   }
 
-  async rollbackToSavepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+  async rollbackToSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
     await connection.executeQuery(savepointQuery('rollback to', name, compileQuery))
   }
 
-  async releaseSavepoint(connection: DatabaseConnection, name: string, compileQuery: QueryCompiler['compileQuery']): Promise<void> {
+  async releaseSavepoint(
+    connection: DatabaseConnection,
+    name: string,
+    compileQuery: QueryCompiler['compileQuery'],
+  ): Promise<void> {
     await connection.executeQuery(savepointQuery('release', name, compileQuery))
   }
 
   async destroy(): Promise<void> {
     await this.#destroy?.()
+  }
+}
+
+/** Waits for a connection until the signal aborts; one that comes later goes back at once. */
+async function acquireUnless(signal: AbortSignal, acquire: AcquireConnection): Promise<TenonConnection> {
+  signal.throwIfAborted()
+  const acquiring = acquire()
+  let onAbort: (() => void) | undefined
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
+  try {
+    return await Promise.race([acquiring, aborted])
+  } catch (error) {
+    if (signal.aborted) acquiring.then((connection) => connection.release()).catch(() => {})
+    throw error
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort)
   }
 }
 

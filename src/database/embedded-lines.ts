@@ -43,11 +43,13 @@ class EmbeddedChannel implements Channel {
     this.#database = database
   }
 
-  write(bytes: Buffer): void {
+  write(bytes: Buffer): boolean {
+    if (this.#database.closed) return false
     this.#database.execProtocolRaw(bytes).then(
       (answer) => this.line?.receive(answer),
       (cause) => this.line?.end({ reason: 'lost', cause }),
     )
+    return true
   }
 
   unsolicited(): void {}
@@ -61,8 +63,9 @@ interface Waiting {
 
 export class EmbeddedLines implements LineSource {
   readonly kind = 'embedded'
+  readonly shared: boolean
   readonly #options: EmbeddedLinesOptions
-  readonly #scope = new AsyncLocalStorage<EmbeddedLines>()
+  readonly #scope = new AsyncLocalStorage<{ open: boolean }>()
   readonly #queue: Waiting[] = []
   #opening: Promise<EmbeddedDatabase> | undefined
   #line: Line | undefined
@@ -71,11 +74,13 @@ export class EmbeddedLines implements LineSource {
 
   constructor(options: EmbeddedLinesOptions) {
     this.#options = options
+    this.shared = options.shared
   }
 
   async acquire(): Promise<Lease> {
     if (this.#closed) throw new TenonError({ code: 'DATABASE_CLOSED', message: 'the database was closed' })
-    if (this.#scope.getStore() === this) throw busy('a transaction of the same embedded database is open around this call')
+    if (this.#scope.getStore()?.open === true)
+      throw busy('a transaction of the same embedded database is open around this call')
     const database = await this.#open()
     await this.#wait()
     try {
@@ -87,7 +92,11 @@ export class EmbeddedLines implements LineSource {
   }
 
   counts(): LineCounts {
-    return { total: this.#line === undefined ? 0 : 1, idle: this.#line === undefined || this.#held ? 0 : 1, waiting: this.#queue.length }
+    return {
+      total: this.#line === undefined ? 0 : 1,
+      idle: this.#line === undefined || this.#held ? 0 : 1,
+      waiting: this.#queue.length,
+    }
   }
 
   async close(drainMs: number): Promise<void> {
@@ -97,14 +106,21 @@ export class EmbeddedLines implements LineSource {
     const database = await this.#opening
     if (this.#held) {
       let timer: NodeJS.Timeout | undefined
-      await Promise.race([new Promise<void>((go) => this.#queue.push({ go })), new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs)))])
+      await Promise.race([
+        new Promise<void>((go) => this.#queue.push({ go })),
+        new Promise<void>((resolve) => (timer = setTimeout(resolve, drainMs))),
+      ])
       clearTimeout(timer)
     }
     if (!this.#options.shared && !database.closed) await database.close()
   }
 
   inTransaction<T>(callback: () => Promise<T>): Promise<T> {
-    return this.#scope.run(this, callback)
+    // Work that was started inside and outlives the transaction is free to use the database again.
+    const scope = { open: true }
+    return this.#scope.run(scope, callback).finally(() => {
+      scope.open = false
+    })
   }
 
   async #open(): Promise<EmbeddedDatabase> {
@@ -116,7 +132,12 @@ export class EmbeddedLines implements LineSource {
     } catch (error) {
       this.#opening = undefined
       if (error instanceof TenonError) throw error
-      throw new TenonError({ code: 'CONNECTION_REFUSED', message: 'the embedded database could not be opened', hint: 'Check that the directory is writable and in use by no other process.', cause: error })
+      throw new TenonError({
+        code: 'CONNECTION_REFUSED',
+        message: 'the embedded database could not be opened',
+        hint: 'Check that the directory is writable and in use by no other process.',
+        cause: error,
+      })
     }
   }
 
@@ -150,7 +171,15 @@ export class EmbeddedLines implements LineSource {
   /** Holds PGlite's transaction lock and its query lock until the lease is released. */
   #enter(database: EmbeddedDatabase): Promise<Lease> {
     return new Promise((resolve, reject) => {
+      // PGlite's own transaction may hold its locks, and may be waiting for us.
+      let late = false
+      const timer = setTimeout(() => {
+        late = true
+        reject(busy('a transaction of PGlite’s own held it for the whole waiting time'))
+      }, this.#options.waitTimeoutMs)
       const hold = async (): Promise<void> => {
+        if (late) return
+        clearTimeout(timer)
         const line = await this.#lineOf(database)
         await new Promise<void>((done) => {
           let released = false
@@ -173,7 +202,8 @@ export class EmbeddedLines implements LineSource {
 
   /** There is no other connection to fall back on: an open transaction is rolled back before anyone else gets the line. */
   async #reset(line: Line): Promise<void> {
-    if (line.loss === undefined && line.status !== 'I') await line.run([{ text: 'rollback', name: '', values: [], silent: true }])
+    if (line.loss === undefined && line.status !== 'I')
+      await line.run([{ text: 'rollback', name: '', values: [], silent: true }])
     if (!isClean(line)) line.end({ reason: 'destroyed' })
   }
 
@@ -181,7 +211,11 @@ export class EmbeddedLines implements LineSource {
     if (this.#line !== undefined && this.#line.loss === undefined) return this.#line
     const channel = new EmbeddedChannel(database)
     // pg's own parsers, so that a row looks the same from an embedded database and from a server.
-    const line = new Line({ channel, statementLimit: this.#options.statementLimit, parsers: (oid) => pg.types.getTypeParser(oid, 'text') as (text: string) => unknown })
+    const line = new Line({
+      channel,
+      statementLimit: this.#options.statementLimit,
+      parsers: (oid) => pg.types.getTypeParser(oid, 'text') as (text: string) => unknown,
+    })
     channel.line = line
     // The backend outlives its lines: an earlier one may have left a transaction, a role or prepared names behind.
     if (this.#line !== undefined) {

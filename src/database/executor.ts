@@ -66,7 +66,10 @@ export class TenonExecutor extends DefaultQueryExecutor {
     return compiledQuery
   }
 
-  override async executeQuery<R>(compiledQuery: CompiledQuery, options?: AbortableQueryOptions): Promise<QueryResult<R>> {
+  override async executeQuery<R>(
+    compiledQuery: CompiledQuery,
+    options?: AbortableQueryOptions,
+  ): Promise<QueryResult<R>> {
     if (options?.signal !== undefined) {
       // A caller who gave up wants the server to stop too.
       const strategy = this.owner.cancellable ? { inflightQueryAbortStrategy: 'cancel query' as const } : {}
@@ -89,7 +92,8 @@ export class TenonExecutor extends DefaultQueryExecutor {
   async transformResult<R>(result: QueryResult<R>, queryId: QueryId): Promise<QueryResult<R>> {
     let transformed: QueryResult<unknown> = result
     // Kysely types rows of plugins loosely; a plugin returns what it was given, reshaped.
-    for (const plugin of this.plugins) transformed = await plugin.transformResult({ queryId, result: transformed as never })
+    for (const plugin of this.plugins)
+      transformed = await plugin.transformResult({ queryId, result: transformed as never })
     return transformed as QueryResult<R>
   }
 

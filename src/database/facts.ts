@@ -4,12 +4,13 @@
  * Owns the reading and the verdict: which logins and roles are too powerful to guard anything with row security. It refuses to mend
  * anything; the hint carries the SQL that does.
  */
+
+import { checks } from '../generated/checks.ts'
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
-import { checks } from '../generated/checks.ts'
-import type { Line } from './wire/line.ts'
-import { serverErrorFields } from './wire/backend-messages.ts'
 import { fromServerError } from '../kernel/server-error.ts'
+import { serverErrorFields } from './wire/backend-messages.ts'
+import type { Line } from './wire/line.ts'
 
 /** One session role as the server knows it. */
 export interface RoleFacts {
@@ -26,7 +27,13 @@ export interface RoleFacts {
 
 /** All that is read at the first checkout. */
 export interface Facts {
-  readonly login: { readonly name: string; readonly superuser: boolean; readonly bypassRls: boolean; readonly replication: boolean; readonly createRole: boolean }
+  readonly login: {
+    readonly name: string
+    readonly superuser: boolean
+    readonly bypassRls: boolean
+    readonly replication: boolean
+    readonly createRole: boolean
+  }
   /** Roles the login can take beyond the declared ones. */
   readonly beyond: readonly string[]
   /** Declared roles whose rights the login has without SET ROLE. */
@@ -61,11 +68,17 @@ interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'pooled' | 'column
  * @throws {TenonError} when the server refuses or the connection is lost
  */
 export async function readFacts(line: Line, roles: readonly string[]): Promise<Facts> {
-  const { unit, loss } = await line.run([{ text: checks.login, name: '', values: [`{${roles.map((role) => JSON.stringify(role)).join(',')}}`] }])
+  const { unit, loss } = await line.run([
+    { text: checks.login, name: '', values: [`{${roles.map((role) => JSON.stringify(role)).join(',')}}`] },
+  ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
   const value = unit.results[0]?.rows[0]?.facts
   if (loss !== undefined || value === undefined) {
-    throw new TenonError({ code: 'CONNECTION_LOST', message: 'the connection ended while the login was being verified', cause: loss?.cause })
+    throw new TenonError({
+      code: 'CONNECTION_LOST',
+      message: 'the connection ended while the login was being verified',
+      cause: loss?.cause,
+    })
   }
   // jsonb_build_object in sql/checks/login.sql has exactly this shape; a test compares the two.
   const row = (typeof value === 'string' ? JSON.parse(value) : value) as FactsRow
@@ -102,8 +115,10 @@ export function assertPowerless(facts: Facts, roles: readonly string[]): void {
   if (login.replication) reasons.push('has REPLICATION')
   if (login.createRole) reasons.push('has CREATEROLE')
   if (facts.owned.length > 0) reasons.push(`owns tables (${facts.owned.slice(0, 3).join(', ')})`)
-  if (facts.beyond.length > 0) reasons.push(`can become more than the declared roles (${facts.beyond.slice(0, 5).join(', ')})`)
-  if (facts.inherited.length > 0) reasons.push(`has the rights of ${facts.inherited.join(', ')} even without a session (INHERIT)`)
+  if (facts.beyond.length > 0)
+    reasons.push(`can become more than the declared roles (${facts.beyond.slice(0, 5).join(', ')})`)
+  if (facts.inherited.length > 0)
+    reasons.push(`has the rights of ${facts.inherited.join(', ')} even without a session (INHERIT)`)
   if (reasons.length === 0) return
   throw new TenonError({
     code: 'LOGIN_POWERFUL',
@@ -119,17 +134,37 @@ export function assertPowerless(facts: Facts, roles: readonly string[]): void {
  */
 export function assertSessionRole(facts: Facts, role: string): void {
   const found = facts.roles.get(role)
-  const refuse = (message: string, hint: string): never => {
-    throw new TenonError({ code: 'SESSION_ROLE', message: `the session role ${role} ${message}`, hint })
-  }
-  if (found === undefined) return refuse('does not exist on the server', 'Create it (the SQL module roles makes anon and authenticated), or declare another in createDatabase({ roles }).')
-  if (!found.member) return refuse(`cannot be taken by the login ${facts.login.name}`, `grant ${quoteIdentifier(role)} to ${quoteIdentifier(facts.login.name)}`)
-  const reason = found.superuser ? 'is a superuser' : found.bypassRls ? 'has BYPASSRLS' : undefined
-  if (reason !== undefined) return refuse(`${reason}, so no policy applies to it`, 'Use db.service() for work that must see everything.')
-  if (found.exempt.length > 0) {
-    refuse(
-      `owns ${found.exempt.slice(0, 3).join(', ')} without FORCE ROW LEVEL SECURITY, so no policy of these tables applies to it`,
-      `alter table ${found.exempt[0]} force row level security; or give the table another owner`,
-    )
+  const problem = found === undefined ? missingRole : problemOf(found, facts.login.name)
+  if (problem === undefined) return
+  throw new TenonError({
+    code: 'SESSION_ROLE',
+    message: `the session role ${role} ${problem.what}`,
+    hint: problem.hint,
+  })
+}
+
+interface RoleProblem {
+  readonly what: string
+  readonly hint: string
+}
+
+const missingRole: RoleProblem = {
+  what: 'does not exist on the server',
+  hint: 'Create it (the SQL module roles makes anon and authenticated), or declare another in createDatabase({ roles }).',
+}
+
+function problemOf(role: RoleFacts, login: string): RoleProblem | undefined {
+  if (!role.member)
+    return {
+      what: `cannot be taken by the login ${login}`,
+      hint: `grant ${quoteIdentifier(role.name)} to ${quoteIdentifier(login)}`,
+    }
+  const power = role.superuser ? 'is a superuser' : role.bypassRls ? 'has BYPASSRLS' : undefined
+  if (power !== undefined)
+    return { what: `${power}, so no policy applies to it`, hint: 'Use db.service() for work that must see everything.' }
+  if (role.exempt.length === 0) return undefined
+  return {
+    what: `owns ${role.exempt.slice(0, 3).join(', ')} without FORCE ROW LEVEL SECURITY, so no policy of these tables applies to it`,
+    hint: `alter table ${role.exempt[0]} force row level security; or give the table another owner`,
   }
 }

@@ -1,6 +1,7 @@
 /** The folder's face: what other folders and the package may use of it. */
 export { type BatchItem, type BatchQuery, type BatchResult, type BatchResults, type First, first } from './batch.ts'
 export type { PoolOptions } from './connection-config.ts'
+export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
 export {
   createDatabase,
   Database,
@@ -10,7 +11,6 @@ export {
   type ServiceOptions,
   withDedicatedConnection,
 } from './create-database.ts'
-export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
 export type { DedicatedConnection, DedicatedResult } from './dedicated-connection.ts'
 export { TenonDialect, type TenonDialectConfig } from './dialect.ts'
 export type { EmbeddedDatabase } from './embedded-lines.ts'
@@ -19,4 +19,9 @@ export type { Connection } from './line-sources.ts'
 export type { LineCounts } from './lines.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'
-export { type AfterCommitCallback, SessionTransaction, SessionTransactionBuilder, type TransactionOptions } from './transaction.ts'
+export {
+  type AfterCommitCallback,
+  SessionTransaction,
+  SessionTransactionBuilder,
+  type TransactionOptions,
+} from './transaction.ts'

@@ -35,22 +35,40 @@ export function createLineSource(connection: Connection, options: LineSourceOpti
   const connectTimeoutMs = options.pool.connectTimeoutMs ?? defaultConnectTimeoutMs
   const embedded = { statementLimit: options.statementLimit, waitTimeoutMs: connectTimeoutMs }
   if (typeof connection === 'string') {
-    if (connection.startsWith('pglite:')) return new EmbeddedLines({ ...embedded, shared: false, open: () => openEmbedded(connection) })
+    if (connection.startsWith('pglite:'))
+      return new EmbeddedLines({ ...embedded, shared: false, open: () => openEmbedded(connection) })
     assertConnectionString(connection)
   } else {
-    if (isEmbeddedDatabase(connection)) return new EmbeddedLines({ ...embedded, shared: true, open: async () => connection })
-    if (isPool(connection)) return new SocketLines({ ...options, connectTimeoutMs, shared: true, pool: () => connection })
+    if (isEmbeddedDatabase(connection))
+      return new EmbeddedLines({ ...embedded, shared: true, open: async () => connection })
+    if (isPool(connection))
+      return new SocketLines({ ...options, connectTimeoutMs, shared: true, pool: () => connection })
     if (typeof connection !== 'object' || connection === null) {
-      throw new TenonError({ code: 'CONNECTION_CONFIG', message: 'connection is neither a URL, a pg configuration, a pg.Pool nor a PGlite', hint: "Pass process.env.DATABASE_URL ?? 'pglite://memory'." })
+      throw new TenonError({
+        code: 'CONNECTION_CONFIG',
+        message: 'connection is neither a URL, a pg configuration, a pg.Pool nor a PGlite',
+        hint: "Pass process.env.DATABASE_URL ?? 'pglite://memory'.",
+      })
     }
     if (typeof connection.connectionString === 'string') assertConnectionString(connection.connectionString)
   }
-  return new SocketLines({ ...options, connectTimeoutMs, shared: false, pool: () => new pg.Pool(toPoolConfig(connection, options.pool)) })
+  return new SocketLines({
+    ...options,
+    connectTimeoutMs,
+    shared: false,
+    pool: () => new pg.Pool(toPoolConfig(connection, options.pool)),
+  })
 }
 
 /** A pool by shape: it may come from another copy of pg. */
 export function isPool(value: unknown): value is pg.Pool {
-  return typeof value === 'object' && value !== null && 'connect' in value && typeof value.connect === 'function' && 'totalCount' in value
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'connect' in value &&
+    typeof value.connect === 'function' &&
+    'totalCount' in value
+  )
 }
 
 async function openEmbedded(url: string): Promise<EmbeddedDatabase> {
@@ -58,10 +76,20 @@ async function openEmbedded(url: string): Promise<EmbeddedDatabase> {
   try {
     module = await import('@electric-sql/pglite')
   } catch (cause) {
-    throw new TenonError({ code: 'DEPENDENCY_MISSING', message: 'the embedded database needs the package @electric-sql/pglite', hint: 'npm install @electric-sql/pglite', cause })
+    throw new TenonError({
+      code: 'DEPENDENCY_MISSING',
+      message: 'the embedded database needs the package @electric-sql/pglite',
+      hint: 'npm install @electric-sql/pglite',
+      cause,
+    })
   }
   const directory = url.slice('pglite:'.length)
   const database = directory === '//memory' ? new module.PGlite() : new module.PGlite(directory)
-  if (!isEmbeddedDatabase(database)) throw new TenonError({ code: 'DEPENDENCY_MISSING', message: 'this version of @electric-sql/pglite is not supported', hint: 'npm install @electric-sql/pglite@^0.5' })
+  if (!isEmbeddedDatabase(database))
+    throw new TenonError({
+      code: 'DEPENDENCY_MISSING',
+      message: 'this version of @electric-sql/pglite is not supported',
+      hint: 'npm install @electric-sql/pglite@^0.5',
+    })
   return database
 }

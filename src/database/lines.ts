@@ -21,6 +21,8 @@ export interface LineCounts {
 
 export interface LineSource {
   readonly kind: 'socket' | 'embedded'
+  /** The pool or instance is the caller's, who may use it for other things. */
+  readonly shared: boolean
   /**
    * Waits for a line, for as long as the connect timeout allows.
    *
@@ -38,5 +40,5 @@ export interface LineSource {
 
 /** A line can be given to somebody else only when its last unit is over and it stands outside any transaction. */
 export function isClean(line: Line): boolean {
-  return line.loss === undefined && line.status === 'I' && line.quiet
+  return line.loss === undefined && line.status === 'I' && line.quiet && !line.tainted
 }

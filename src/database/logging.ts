@@ -13,15 +13,24 @@ export function addLogging(connection: TenonConnection, log: Log): void {
     const started = performance.now()
     let result: QueryResult<R>
     try {
-      result = await executeQuery.call(connection, query) as QueryResult<R>
+      result = (await executeQuery.call(connection, query)) as QueryResult<R>
     } catch (error) {
       await logError(log, query, error, started)
       throw error
     }
-    await log.query(() => ({ level: 'query', isStream: false, query, queryDurationMillis: performance.now() - started }))
+    await log.query(() => ({
+      level: 'query',
+      isStream: false,
+      query,
+      queryDurationMillis: performance.now() - started,
+    }))
     return result
   }
-  connection.streamQuery = async function* <R>(query: CompiledQuery, chunkSize: number, options?: { readonly signal?: AbortSignal }) {
+  connection.streamQuery = async function* <R>(
+    query: CompiledQuery,
+    chunkSize: number,
+    options?: { readonly signal?: AbortSignal },
+  ) {
     const started = performance.now()
     let failed = false
     try {
@@ -31,7 +40,13 @@ export function addLogging(connection: TenonConnection, log: Log): void {
       await logError(log, query, error, started)
       throw error
     } finally {
-      if (!failed) await log.query(() => ({ level: 'query', isStream: true, query, queryDurationMillis: performance.now() - started }))
+      if (!failed)
+        await log.query(() => ({
+          level: 'query',
+          isStream: true,
+          query,
+          queryDurationMillis: performance.now() - started,
+        }))
     }
   }
 }

@@ -6,7 +6,8 @@ import type { Lease } from './lines.ts'
 
 /** Makes a function that looks once per pool and then prepares every lease accordingly. */
 export function createPoolerProbe(preparedStatements: 'auto' | 'named' | 'unnamed'): (lease: Lease) => Promise<void> {
-  let pooled: Promise<boolean> | undefined = preparedStatements === 'auto' ? undefined : Promise.resolve(preparedStatements === 'unnamed')
+  let pooled: Promise<boolean> | undefined =
+    preparedStatements === 'auto' ? undefined : Promise.resolve(preparedStatements === 'unnamed')
   let known: boolean | undefined
   return async (lease) => {
     if (known === undefined) {

@@ -4,10 +4,10 @@
  * Owns the reading of an outcome: which error a failed unit is, whether a lost one may have been committed, and the one silent repeat
  * after a prepared statement went stale. It refuses to know transactions and Kysely.
  */
-import { TenonError, CommitUnknownError, ConnectionLostError } from '../kernel/errors.ts'
+import { CommitUnknownError, ConnectionLostError, TenonError } from '../kernel/errors.ts'
 import { fromServerError } from '../kernel/server-error.ts'
-import type { Facts } from './facts.ts'
 import { driverError } from './driver-errors.ts'
+import type { Facts } from './facts.ts'
 import { type ErrorReport, serverErrorFields } from './wire/backend-messages.ts'
 import type { Line, Outcome } from './wire/line.ts'
 import type { Step, StepResult } from './wire/unit.ts'
@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly repeatable?: boolean
   /** The unit opens its transaction: after a rollback it may be sent once more. */
   readonly begins?: boolean
+  /** Steps that count: what fails after them (the clean-up behind a COMMIT) costs the connection and not the result. */
+  readonly essential?: number
   /** The statement is no query, so that names in an error come from its text and not from a value. */
   readonly utility?: boolean
 }
@@ -40,7 +42,11 @@ export interface RunnerShared {
 /** Statement gone, statement there already, or a plan whose result changed shape under it. */
 function isStale(error: ErrorReport): boolean {
   const sqlstate = error.fields.get('C')
-  return sqlstate === '26000' || sqlstate === '42P05' || (sqlstate === '0A000' && error.fields.get('R') === 'RevalidateCachedQuery')
+  return (
+    sqlstate === '26000' ||
+    sqlstate === '42P05' ||
+    (sqlstate === '0A000' && error.fields.get('R') === 'RevalidateCachedQuery')
+  )
 }
 
 export class Runner {
@@ -72,9 +78,10 @@ export class Runner {
   async #settle(send: () => Promise<Outcome>, options: RunOptions): Promise<readonly StepResult[]> {
     const started = performance.now()
     this.shared.roundTrips++
-    let { unit, loss } = await send()
+    let { unit, loss, sent } = await send()
     if (unit.error !== undefined && loss === undefined && isStale(unit.error)) {
       for (const name of unit.names()) this.line.statements.drop(name)
+      if (unit.error.fields.get('C') === '26000') this.line.statements.dropAll()
       if (options.begins === true && this.line.status === 'E') {
         this.shared.roundTrips++
         await this.line.run([{ text: 'rollback', name: '', values: [], silent: true }])
@@ -82,23 +89,32 @@ export class Runner {
       if ((options.repeatable === true || options.begins === true) && this.line.status === 'I') {
         this.shared.healed++
         this.shared.roundTrips++
-        ;({ unit, loss } = await send())
+        ;({ unit, loss, sent } = await send())
       }
     }
     if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) return unit.results
-    throw this.#failure({ unit, loss }, options, performance.now() - started)
+    if (options.essential !== undefined && unit.at >= options.essential) {
+      this.line.end({ reason: 'destroyed' })
+      return unit.results
+    }
+    throw this.#failure({ unit, loss, sent }, options, performance.now() - started)
   }
 
-  #failure({ unit, loss }: Outcome, options: RunOptions, elapsedMs: number): unknown {
+  #failure({ unit, loss, sent }: Outcome, options: RunOptions, elapsedMs: number): unknown {
     if (unit.copy && loss === undefined) {
       this.line.end({ reason: 'destroyed' })
       if (unit.error !== undefined && this.shared.rawErrors) return driverError(unit.error)
-      return new TenonError({ code: 'STATEMENT_INVALID', message: 'COPY cannot run here', hint: 'Use withDedicatedConnection() for COPY.' })
+      return new TenonError({
+        code: 'STATEMENT_INVALID',
+        message: 'COPY cannot run here',
+        hint: 'Use withDedicatedConnection() for COPY.',
+      })
     }
     if (unit.error !== undefined) {
       // A farewell (the server shuts down, an administrator ended the session) can come after the commit and before the answer.
       const farewell = loss !== undefined || unit.status === undefined
-      if (farewell && options.commits === true && unit.at > 0 && isFarewell(unit.error)) return this.#unknown(unit.error)
+      if (farewell && options.commits === true && unit.at > 0 && isFarewell(unit.error))
+        return this.#unknown(unit.error)
       if (this.shared.rawErrors) return driverError(unit.error)
       return fromServerError(serverErrorFields(unit.error), {
         cancelRequested: this.cancelRequested,
@@ -109,10 +125,14 @@ export class Runner {
         ...(this.shared.facts === undefined ? {} : { columnsOf: this.shared.facts.columnsOf }),
       })
     }
-    if (loss !== undefined) return this.#loss(loss.reason, loss.cause, options.commits === true)
+    if (loss !== undefined) return this.#loss(loss.reason, loss.cause, options.commits === true && sent)
     const { failure } = unit
     if (failure instanceof Error && 'code' in failure && failure.code === 'ERR_STRING_TOO_LONG') {
-      return new TenonError({ code: 'LIMIT_RESULT', message: 'a value of the result is too long for a JavaScript string', hint: 'Select a part of it with substring(), or keep large files outside the database.' })
+      return new TenonError({
+        code: 'LIMIT_RESULT',
+        message: 'a value of the result is too long for a JavaScript string',
+        hint: 'Select a part of it with substring(), or keep large files outside the database.',
+      })
     }
     // A type parser of the caller's failed; it is the caller's error.
     return failure
@@ -121,9 +141,17 @@ export class Runner {
   #loss(reason: 'protocol' | 'lost' | 'destroyed', cause: unknown, commits: boolean): TenonError {
     if (commits) return this.#unknown(undefined, cause)
     if (reason === 'protocol') {
-      return new TenonError({ code: 'CONNECTION_PROTOCOL', message: 'the server or a pooler answered out of order; the connection was destroyed', hint: 'If a pooler stands between, check that it supports the extended protocol.', cause })
+      return new TenonError({
+        code: 'CONNECTION_PROTOCOL',
+        message: 'the server or a pooler answered out of order; the connection was destroyed',
+        hint: 'If a pooler stands between, check that it supports the extended protocol.',
+        cause,
+      })
     }
-    return new ConnectionLostError({ message: 'the connection was lost before the statement was answered; nothing was committed', cause })
+    return new ConnectionLostError({
+      message: 'the connection was lost before the statement was answered; nothing was committed',
+      cause,
+    })
   }
 
   #unknown(report: ErrorReport | undefined, cause?: unknown): CommitUnknownError {
@@ -139,5 +167,10 @@ export class Runner {
 /** Class 08 and 57P: the connection is going away, whatever became of the statement. */
 function isFarewell(error: ErrorReport): boolean {
   const sqlstate = error.fields.get('C') ?? ''
-  return sqlstate.startsWith('08') || sqlstate.startsWith('57P') || error.fields.get('V') === 'FATAL' || error.fields.get('V') === 'PANIC'
+  return (
+    sqlstate.startsWith('08') ||
+    sqlstate.startsWith('57P') ||
+    error.fields.get('V') === 'FATAL' ||
+    error.fields.get('V') === 'PANIC'
+  )
 }

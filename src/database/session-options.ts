@@ -45,7 +45,12 @@ const allowedRequestSettings: ReadonlySet<string> = new Set(requestSettings)
  * @throws {TenonError} SESSION_ROLE, SESSION_CLAIMS, SESSION_SETTING or OPTION_INVALID
  */
 export function toIdentity(options: SessionOptions, rules: SessionRules): Identity {
-  if (typeof options !== 'object' || options === null) throw new TenonError({ code: 'SESSION_ROLE', message: 'session() needs a role', hint: "Pass { role: 'authenticated', claims: { sub } }." })
+  if (typeof options !== 'object' || options === null)
+    throw new TenonError({
+      code: 'SESSION_ROLE',
+      message: 'session() needs a role',
+      hint: "Pass { role: 'authenticated', claims: { sub } }.",
+    })
   const role = checkRole(options.role, rules)
   const claims = checkClaims(options.claims, role)
   return {
@@ -65,7 +70,10 @@ function checkRole(role: unknown, rules: SessionRules): string {
   if (typeof role !== 'string' || role === '' || role === 'none' || !rules.roles.includes(role)) {
     throw new TenonError({
       code: 'SESSION_ROLE',
-      message: typeof role === 'string' ? 'the role of the session is not one of the database’s roles' : 'the role of the session is not a string',
+      message:
+        typeof role === 'string'
+          ? 'the role of the session is not one of the database’s roles'
+          : 'the role of the session is not a string',
       hint: `Use one of: ${rules.roles.join(', ')}; or declare it in createDatabase({ roles }).`,
     })
   }
@@ -73,33 +81,46 @@ function checkRole(role: unknown, rules: SessionRules): string {
 }
 
 function checkClaims(claims: unknown, role: string): { text: string; sub: string; email: string } {
-  if (claims === undefined) return { text: JSON.stringify({ role }), sub: '', email: '' }
-  const refuse = (why: string, hint = 'Pass the verified payload of the token as a plain object.'): never => {
-    throw new TenonError({ code: 'SESSION_CLAIMS', message: `the claims ${why}`, hint })
+  const copy = copyOfClaims(claims)
+  if (copy.role !== undefined && copy.role !== role) {
+    throw badClaims(
+      'name another role than the session',
+      'Choose the session’s role from the claims, or leave it out of them.',
+    )
   }
-  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) return refuse('are not an object')
-  let text: string
-  let sub: unknown
-  let email: unknown
-  try {
-    // One reading: a getter or proxy cannot show one value to the check and another to the server.
-    const copy: Record<string, unknown> = { ...claims }
-    if (copy.role !== undefined && copy.role !== role) return refuse('name another role than the session', 'Choose the session’s role from the claims, or leave it out of them.')
-    sub = copy.sub
-    email = copy.email
-    copy.role = role
-    text = JSON.stringify(copy)
-  } catch (error) {
-    if (error instanceof TenonError) throw error
-    return refuse('have no JSON form (circular, too deep, or a conversion failed)')
+  if (copy.sub !== undefined && typeof copy.sub !== 'string') {
+    throw badClaims('have a sub that is not a string', 'Pass sub as text; a number loses digits and null means nobody.')
   }
-  if (Buffer.byteLength(text) > maxClaimsBytes) return refuse(`take more than ${maxClaimsBytes} bytes`, 'Keep large data in a table and only its key in the claims.')
-  if (jsonDepth(text) > maxJsonDepth) return refuse(`are nested more than ${maxJsonDepth} levels deep`)
+  copy.role = role
+  const text = JSON.stringify(copy)
+  if (Buffer.byteLength(text) > maxClaimsBytes) {
+    throw badClaims(
+      `take more than ${maxClaimsBytes} bytes`,
+      'Keep large data in a table and only its key in the claims.',
+    )
+  }
+  if (jsonDepth(text) > maxJsonDepth) throw badClaims(`are nested more than ${maxJsonDepth} levels deep`)
   // JSON.stringify writes NUL and lone surrogates as escapes, which jsonb refuses later, inside a policy.
-  if (/\\u0000|\\ud[89a-f]/i.test(text) && hasUnstorableText(JSON.parse(text))) return refuse('hold a NUL character or half of a surrogate pair')
-  const parsed = JSON.parse(text) as { sub?: unknown; email?: unknown }
-  if (sub !== undefined && typeof parsed.sub !== 'string') return refuse('have a sub that is not a string', 'Pass sub as text; a number loses digits and null means nobody.')
-  return { text, sub: typeof parsed.sub === 'string' ? parsed.sub : '', email: typeof parsed.email === 'string' && email !== undefined ? parsed.email : '' }
+  if (/\\u0000|\\ud[89a-f]/i.test(text) && hasUnstorableText(copy))
+    throw badClaims('hold a NUL character or half of a surrogate pair')
+  return { text, sub: copy.sub ?? '', email: typeof copy.email === 'string' ? copy.email : '' }
+}
+
+/** Read once, as JSON: no getter, toJSON or proxy can show one value to the check and another to the server. */
+function copyOfClaims(claims: unknown): Record<string, unknown> {
+  if (claims === undefined) return {}
+  let text: string | undefined
+  try {
+    text = JSON.stringify(claims)
+  } catch {
+    throw badClaims('have no JSON form (circular, too deep, or a conversion failed)')
+  }
+  if (text === undefined || !text.startsWith('{')) throw badClaims('are not an object')
+  return JSON.parse(text) as Record<string, unknown>
+}
+
+function badClaims(why: string, hint = 'Pass the verified payload of the token as a plain object.'): TenonError {
+  return new TenonError({ code: 'SESSION_CLAIMS', message: `the claims ${why}`, hint })
 }
 
 function hasUnstorableText(value: unknown): boolean {
@@ -111,8 +132,7 @@ function hasUnstorableText(value: unknown): boolean {
 function checkSettings(settings: unknown, rules: SessionRules): ReadonlyMap<string, string> {
   const checked = new Map<string, string>()
   if (settings === undefined) return checked
-  if (typeof settings !== 'object' || settings === null) throw new TenonError({ code: 'SESSION_SETTING', message: 'settings is not an object' })
-  for (const [name, value] of Object.entries(settings)) {
+  for (const [name, value] of entriesOf(settings)) {
     if (!rules.settings.includes(name) && !allowedRequestSettings.has(name)) {
       throw new TenonError({
         code: 'SESSION_SETTING',
@@ -125,22 +145,51 @@ function checkSettings(settings: unknown, rules: SessionRules): ReadonlyMap<stri
   return checked
 }
 
+function entriesOf(settings: unknown): [string, unknown][] {
+  try {
+    if (typeof settings === 'object' && settings !== null) return Object.entries(settings)
+  } catch {
+    // Told below: a getter's own error may hold anything.
+  }
+  throw new TenonError({ code: 'SESSION_SETTING', message: 'settings is not a plain object of texts' })
+}
+
 function checkText(what: string, value: unknown): string {
-  if (typeof value === 'string' && !value.includes('\0') && value.isWellFormed() && Buffer.byteLength(value) <= maxSettingBytes) return value
-  throw new TenonError({ code: 'SESSION_SETTING', message: `${what} is not a text that a setting can hold`, hint: `Pass a string of at most ${maxSettingBytes} bytes without NUL.` })
+  if (
+    typeof value === 'string' &&
+    !value.includes('\0') &&
+    value.isWellFormed() &&
+    Buffer.byteLength(value) <= maxSettingBytes
+  )
+    return value
+  throw new TenonError({
+    code: 'SESSION_SETTING',
+    message: `${what} is not a text that a setting can hold`,
+    hint: `Pass a string of at most ${maxSettingBytes} bytes without NUL.`,
+  })
 }
 
 function checkTimeout(value: unknown): number | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 2_147_483_647) return value
-  throw new TenonError({ code: 'OPTION_INVALID', message: 'statementTimeoutMs is not a whole number of milliseconds from 0 to 2147483647' })
+  throw new TenonError({
+    code: 'OPTION_INVALID',
+    message: 'statementTimeoutMs is not a whole number of milliseconds from 0 to 2147483647',
+  })
 }
 
 /** Checks schema names; `pg_catalog` may not be moved behind anything that could shadow it. */
 export function checkSearchPath(value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined
-  if (!Array.isArray(value) || value.some((schema) => typeof schema !== 'string' || schema === 'pg_temp' || schema === 'pg_catalog')) {
-    throw new TenonError({ code: 'OPTION_INVALID', message: 'searchPath is not a list of schema names', hint: 'pg_catalog is always first and pg_temp always last; name neither.' })
+  if (
+    !Array.isArray(value) ||
+    value.some((schema) => typeof schema !== 'string' || schema === 'pg_temp' || schema === 'pg_catalog')
+  ) {
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'searchPath is not a list of schema names',
+      hint: 'pg_catalog is always first and pg_temp always last; name neither.',
+    })
   }
   for (const schema of value) quoteIdentifier(schema)
   return [...value]
@@ -150,7 +199,11 @@ export function checkSearchPath(value: unknown): readonly string[] | undefined {
 export function checkDeclaredSettings(settings: readonly string[]): readonly string[] {
   for (const name of settings) {
     if (!isSettingName(name) || name.startsWith('request.jwt') || name.startsWith('tenon.')) {
-      throw new TenonError({ code: 'SESSION_SETTING', message: 'a declared setting has a name that cannot be used', hint: "Use names like 'app.tenant_id': lower case, with a prefix that is neither request.jwt nor tenon." })
+      throw new TenonError({
+        code: 'SESSION_SETTING',
+        message: 'a declared setting has a name that cannot be used',
+        hint: "Use names like 'app.tenant_id': lower case, with a prefix that is neither request.jwt nor tenon.",
+      })
     }
   }
   return [...new Set(settings)]

@@ -17,7 +17,14 @@ import { type BatchItem, type BatchResults, runBatch } from './batch.ts'
 import { SessionControlledTransactionBuilder } from './controlled-transaction.ts'
 import { own } from './driver.ts'
 import type { SessionOptions } from './session-options.ts'
-import { runTransaction, type SessionProps, type SessionTransaction, SessionTransactionBuilder, type Tables, type TransactionOptions } from './transaction.ts'
+import {
+  runTransaction,
+  type SessionProps,
+  type SessionTransaction,
+  SessionTransactionBuilder,
+  type Tables,
+  type TransactionOptions,
+} from './transaction.ts'
 
 /** Makes the session of other options on the same database. */
 export type DeriveSession = <DB>(options: SessionOptions) => Session<DB>
@@ -79,9 +86,17 @@ export class Session<DB> extends Kysely<DB> {
    * const [project, count] = await me.batch([first(byId), first(counting)])
    * ```
    */
-  async batch<const Items extends readonly BatchItem[]>(items: Items, settings: TransactionSettings = {}): Promise<BatchResults<Items>> {
+  async batch<const Items extends readonly BatchItem[]>(
+    items: Items,
+    settings: TransactionSettings = {},
+  ): Promise<BatchResults<Items>> {
     // runBatch gives one result per item, shaped as the item's own execute() would give it.
-    return (await runBatch(this as unknown as Kysely<unknown>, this.#props.owner, items, settings)) as BatchResults<Items>
+    return (await runBatch(
+      this as unknown as Kysely<unknown>,
+      this.#props.owner,
+      items,
+      settings,
+    )) as BatchResults<Items>
   }
 
   /**
@@ -98,9 +113,15 @@ export class Session<DB> extends Kysely<DB> {
    */
   override transaction(): SessionTransactionBuilder<DB>
   override transaction<T>(callback: (trx: SessionTransaction<DB>) => Promise<T>): Promise<T>
-  override transaction<T>(options: TransactionOptions, callback: (trx: SessionTransaction<DB>) => Promise<T>): Promise<T>
   override transaction<T>(
-    ...args: [] | [(trx: SessionTransaction<DB>) => Promise<T>] | [TransactionOptions, (trx: SessionTransaction<DB>) => Promise<T>]
+    options: TransactionOptions,
+    callback: (trx: SessionTransaction<DB>) => Promise<T>,
+  ): Promise<T>
+  override transaction<T>(
+    ...args:
+      | []
+      | [(trx: SessionTransaction<DB>) => Promise<T>]
+      | [TransactionOptions, (trx: SessionTransaction<DB>) => Promise<T>]
   ): SessionTransactionBuilder<DB> | Promise<T> {
     if (args.length === 0) return new SessionTransactionBuilder<DB>(this.#props)
     return args.length === 1 ? runTransaction(this.#props, {}, args[0]) : runTransaction(this.#props, args[0], args[1])
@@ -159,11 +180,14 @@ export class SessionConnectionBuilder<DB> extends ConnectionBuilder<DB> {
     this.#props = props
   }
 
-  override async execute<T>(callback: (session: Session<DB>) => Promise<T>, options?: { readonly signal?: AbortSignal }): Promise<T> {
+  override async execute<T>(
+    callback: (session: Session<DB>) => Promise<T>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<T> {
     const { executor } = this.#props
     return await executor.provideConnection(
       (connection) => {
-        own(connection).pinned = true
+        own(connection).pin()
         const bound = executor.withConnectionProvider(new SingleConnectionProvider(connection))
         return this.#props.inTransaction(() => callback(new Session<DB>({ ...this.#props, executor: bound })))
       },

@@ -26,6 +26,7 @@ export interface SocketLinesOptions {
 
 export class SocketLines implements LineSource {
   readonly kind = 'socket'
+  readonly shared: boolean
   readonly #options: SocketLinesOptions
   readonly #clients = new WeakMap<Line, pg.PoolClient>()
   #pool: pg.Pool | undefined
@@ -35,6 +36,7 @@ export class SocketLines implements LineSource {
 
   constructor(options: SocketLinesOptions) {
     this.#options = options
+    this.shared = options.shared
   }
 
   /** The pool, once something was acquired. */
@@ -98,11 +100,17 @@ export class SocketLines implements LineSource {
     this.#closed = true
     const pool = this.#pool
     if (pool === undefined) return
-    if (this.#leases > 0) await Promise.race([new Promise<void>((resolve) => (this.#drained = resolve)), delay(drainMs, undefined, { ref: false })])
+    if (this.#leases > 0)
+      await Promise.race([
+        new Promise<void>((resolve) => (this.#drained = resolve)),
+        delay(drainMs, undefined, { ref: false }),
+      ])
     if (this.#options.shared) return
     const ended = pool.end()
     // pg's pool waits for every checked-out client; after the drain time they are cut.
-    if (this.#leases > 0) for (const client of (pool as unknown as { _clients: pg.PoolClient[] })._clients) (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
+    if (this.#leases > 0)
+      for (const client of (pool as unknown as { _clients: pg.PoolClient[] })._clients)
+        (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
     await Promise.race([ended, delay(1_000, undefined, { ref: false })])
   }
 
@@ -111,7 +119,12 @@ export class SocketLines implements LineSource {
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    if (this.#closed) throw new TenonError({ code: 'DATABASE_CLOSED', message: 'the database was closed', hint: 'Create the database object once per process and close it last.' })
+    if (this.#closed)
+      throw new TenonError({
+        code: 'DATABASE_CLOSED',
+        message: 'the database was closed',
+        hint: 'Create the database object once per process and close it last.',
+      })
     if (this.#pool === undefined) {
       this.#pool = this.#options.pool()
       // Without a listener the death of an idle connection would end the process.
@@ -148,7 +161,17 @@ export class SocketLines implements LineSource {
   }
 }
 
-const networkCodes = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT', 'EACCES', 'ECONNRESET', 'EPIPE'])
+const networkCodes = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'EACCES',
+  'ECONNRESET',
+  'EPIPE',
+])
 
 /** Maps what pg throws while connecting. Messages of pg are constants of its source, except those of the server. */
 function connectError(error: unknown): TenonError {
@@ -163,13 +186,32 @@ function connectError(error: unknown): TenonError {
       hint: 'Raise pool.max, shorten transactions, or look for a session that waits for another one inside a transaction.',
     })
   }
-  if (code === 'ETIMEDOUT' || message.startsWith('Connection terminated due to connection timeout') || message === 'timeout expired') {
-    return new TenonError({ code: 'TIMEOUT_CONNECT', message: 'the server did not answer in time', hint: 'Check host, port and firewall, or raise pool.connectTimeoutMs.', cause: error })
+  if (
+    code === 'ETIMEDOUT' ||
+    message.startsWith('Connection terminated due to connection timeout') ||
+    message === 'timeout expired'
+  ) {
+    return new TenonError({
+      code: 'TIMEOUT_CONNECT',
+      message: 'the server did not answer in time',
+      hint: 'Check host, port and firewall, or raise pool.connectTimeoutMs.',
+      cause: error,
+    })
   }
   if (message.includes('does not support SSL')) {
-    return new TenonError({ code: 'CONNECTION_TLS', message: 'the server does not offer TLS', hint: 'Switch TLS on at the server; only for a network you trust add sslmode=disable.', cause: error })
+    return new TenonError({
+      code: 'CONNECTION_TLS',
+      message: 'the server does not offer TLS',
+      hint: 'Switch TLS on at the server; only for a network you trust add sslmode=disable.',
+      cause: error,
+    })
   }
-  if (code?.startsWith('ERR_TLS') || code?.startsWith('CERT_') || code?.includes('CERT') || code?.startsWith('ERR_SSL')) {
+  if (
+    code?.startsWith('ERR_TLS') ||
+    code?.startsWith('CERT_') ||
+    code?.includes('CERT') ||
+    code?.startsWith('ERR_SSL')
+  ) {
     return new TenonError({
       code: 'CONNECTION_TLS',
       message: `the server's certificate was not accepted (${code})`,
@@ -178,16 +220,31 @@ function connectError(error: unknown): TenonError {
     })
   }
   if (message.startsWith('SASL') || message.startsWith('client password')) {
-    return new TenonError({ code: 'CONNECTION_AUTH', message: 'the login could not be authenticated', hint: 'Check user and password; the password must be a non-empty string.', cause: error })
+    return new TenonError({
+      code: 'CONNECTION_AUTH',
+      message: 'the login could not be authenticated',
+      hint: 'Check user and password; the password must be a non-empty string.',
+      cause: error,
+    })
   }
   if (code !== undefined && networkCodes.has(code)) {
-    return new TenonError({ code: 'CONNECTION_REFUSED', message: `the server could not be reached (${code})`, hint: 'Check that it runs and that host and port are right.', cause: error })
+    return new TenonError({
+      code: 'CONNECTION_REFUSED',
+      message: `the server could not be reached (${code})`,
+      hint: 'Check that it runs and that host and port are right.',
+      cause: error,
+    })
   }
-  return new TenonError({ code: 'CONNECTION_LOST', message: 'the connection ended while it was being opened', cause: error })
+  return new TenonError({
+    code: 'CONNECTION_LOST',
+    message: 'the connection ended while it was being opened',
+    cause: error,
+  })
 }
 
 function errorCodeOf(error: unknown): string | undefined {
   if (error instanceof AggregateError && error.errors.length > 0) return errorCodeOf(error.errors[0])
-  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') return error.code
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
+    return error.code
   return undefined
 }

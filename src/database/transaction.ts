@@ -17,9 +17,10 @@ import {
   WithSchemaPlugin,
 } from 'kysely'
 import { isDeadlock, isSerializationFailure } from '../kernel/error-guards.ts'
-import { TenonError } from '../kernel/errors.ts'
+import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { type BatchItem, type BatchResults, runBatch } from './batch.ts'
 import type { ExecutorOwner } from './executor.ts'
+import { assertBeginSettings } from './steps.ts'
 
 /** Options of a session's `transaction()`. */
 export interface TransactionOptions {
@@ -158,9 +159,12 @@ export class SessionTransactionBuilder<DB> extends TransactionBuilder<DB> {
 
   override async execute<T>(callback: (trx: SessionTransaction<DB>) => Promise<T>): Promise<T> {
     const { isolationLevel, accessMode, ...props } = this.#props
+    assertBeginSettings({ isolationLevel, accessMode })
     const afterCommit = new AfterCommit()
     const result = await super.execute((trx) =>
-      props.inTransaction(() => callback(new SessionTransaction<DB>({ ...props, executor: trx.getExecutor() }, afterCommit))),
+      props.inTransaction(() =>
+        callback(new SessionTransaction<DB>({ ...props, executor: trx.getExecutor() }, afterCommit)),
+      ),
     )
     await afterCommit.run()
     return result
@@ -176,11 +180,16 @@ const longestPauseMs = 1_000
  *
  * A lost COMMIT is never repeated: whether it happened is not known.
  */
-export async function runTransaction<DB, T>(props: SessionProps, options: TransactionOptions, callback: (trx: SessionTransaction<DB>) => Promise<T>): Promise<T> {
+export async function runTransaction<DB, T>(
+  props: SessionProps,
+  options: TransactionOptions,
+  callback: (trx: SessionTransaction<DB>) => Promise<T>,
+): Promise<T> {
   const { retry = 0, retryBudgetMs = defaultRetryBudgetMs, isolationLevel, accessMode, signal } = options
   if (!Number.isInteger(retry) || retry < 0) {
     throw new TenonError({ code: 'OPTION_INVALID', message: 'retry is not a whole number of attempts, 0 or more' })
   }
+  assertBeginSettings({ isolationLevel, accessMode })
   const builder = new SessionTransactionBuilder<DB>({ ...props, isolationLevel, accessMode })
   const started = performance.now()
   for (let attempt = 0; ; attempt++) {
@@ -197,8 +206,9 @@ export async function runTransaction<DB, T>(props: SessionProps, options: Transa
   }
 }
 
-/** The closure may have wrapped the error in one of its own. */
+/** The closure may have wrapped the error in one of its own; what an error of ours wraps is past history, a committed transaction's included. */
 function asksForRetry(error: unknown): boolean {
   if (isSerializationFailure(error) || isDeadlock(error)) return true
-  return error instanceof Error && error.cause !== undefined && error.cause !== error && asksForRetry(error.cause)
+  if (isTenonError(error) || !(error instanceof Error)) return false
+  return error.cause !== undefined && error.cause !== error && asksForRetry(error.cause)
 }

@@ -75,7 +75,8 @@ export class VerifiedPool {
   }
 
   async #read(lease: Lease): Promise<Verified> {
-    const { roles, settings, trustLogin, legacyClaims, preparedStatements, searchPath, statementTimeoutMs, observe } = this.#options
+    const { roles, settings, trustLogin, legacyClaims, preparedStatements, searchPath, statementTimeoutMs, observe } =
+      this.#options
     const started = performance.now()
     this.shared.roundTrips++
     const facts = await readFacts(lease.line, roles)
@@ -84,12 +85,23 @@ export class VerifiedPool {
     const contexts = new ContextBuilder({
       facts,
       settings,
-      legacyClaims: legacyClaims === 'auto' ? facts.legacyClaims : legacyClaims,
+      // Where others use the same server connections, a legacy key of theirs could win over our claims wherever it is read.
+      legacyClaims: legacyClaims === 'auto' ? facts.legacyClaims || facts.pooled || this.source.shared : legacyClaims,
+      embedded: this.source.kind === 'embedded',
       searchPath,
       statementTimeoutMs,
     })
-    this.#verified = { facts, contexts, unnamed: preparedStatements === 'unnamed' || (preparedStatements === 'auto' && facts.pooled) }
-    tell(observe, { type: 'verify', durationMs: performance.now() - started, serverVersion: facts.serverVersion, pooled: facts.pooled })
+    this.#verified = {
+      facts,
+      contexts,
+      unnamed: preparedStatements === 'unnamed' || (preparedStatements === 'auto' && facts.pooled),
+    }
+    tell(observe, {
+      type: 'verify',
+      durationMs: performance.now() - started,
+      serverVersion: facts.serverVersion,
+      pooled: facts.pooled,
+    })
     return this.#verified
   }
 }

@@ -88,7 +88,18 @@ select pg_catalog.jsonb_build_object(
         and coalesce(pg_catalog.pg_get_function_sqlbody(p.oid), p.prosrc) ~ 'request\\.jwt\\.claim(\\.|''|")')
     or exists (
       select from pg_catalog.pg_policy p
-      where pg_catalog.concat(pg_catalog.pg_get_expr(p.polqual, p.polrelid), ' ', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) ~ 'request\\.jwt\\.claim(\\.|''|")'),
+      where pg_catalog.concat(pg_catalog.pg_get_expr(p.polqual, p.polrelid), ' ', pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) ~ 'request\\.jwt\\.claim(\\.|''|")')
+    or exists (
+      select from pg_catalog.pg_attrdef d
+      where pg_catalog.pg_get_expr(d.adbin, d.adrelid) ~ 'request\\.jwt\\.claim(\\.|''|")')
+    or exists (
+      select from pg_catalog.pg_constraint c
+      where c.contype = 'c' and pg_catalog.pg_get_expr(c.conbin, c.conrelid) ~ 'request\\.jwt\\.claim(\\.|''|")')
+    or exists (
+      select from pg_catalog.pg_class c
+      join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.relkind in ('v', 'm') and n.nspname not in ('pg_catalog', 'information_schema')
+        and pg_catalog.pg_get_viewdef(c.oid) ~ 'request\\.jwt\\.claim(\\.|''|")'),
   'constraints', (select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(k.nspname, k.relname, k.name, k.columns)), '[]')
     from (
       select r.nspname, r.relname, c.conname as name, c.conkey as keys, r.oid from pg_catalog.pg_constraint c join relations r on r.oid = c.conrelid where c.contype in ('p', 'u', 'f', 'c', 'x')

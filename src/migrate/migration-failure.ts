@@ -53,11 +53,14 @@ export async function toMigrationError(
     })
   }
 
+  const schemaIsMissing = error.sqlstate === '3F000' && file.placeholders.includes(':"schema"')
+  const denied = error.code === 'ACCESS_DENIED' ? `it takes: ${file.privilege}` : error.hint
   return new TenonError({
     code: 'MIGRATION_FAILED',
-    message: `${file.path}: ${error.message}`,
-    hint: error.code === 'ACCESS_DENIED' ? `it takes: ${file.privilege}` : error.hint,
+    message: `${file.path}: ${schemaIsMissing ? `schema ${quoteIdentifier(values.schema)} does not exist` : error.message}`,
+    hint: schemaIsMissing ? `create it first: create schema ${quoteIdentifier(values.schema)}` : denied,
     sqlstate: error.sqlstate,
+    position: error.position,
     cause: error,
   })
 }

@@ -2,17 +2,17 @@
  * `npm run bench`: what a read under row-level security costs against the same read without it, side by side in one run.
  *   --quick        a smoke run of some seconds; its figures mean nothing
  *   --only a,b     some workloads (read, read-2ms, throughput, throughput-2ms) and/or contestants (pg, tenon, kysely, …)
- *   --rounds n     default 9
+ *   --rounds n     default 27
  *   --json file    also writes the report there
  *   --strict       a missed target fails the run; wrong answers always do
- * A full run writes results/latest.json and latest.md. Where one contestant's time goes is profile.ts' question.
+ * A full run writes results/latest.json and latest.md; leave the machine alone while it runs, and look at the load it reports. Where one contestant's time goes is profile.ts' question.
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { type BenchUrls, openBenchDatabase } from './bench-database.ts'
 import { barePg, contestants } from './contestants.ts'
 import { startDelayProxy } from './delay-proxy.ts'
-import { machineFacts, type Report, toMarkdown, toWorkloadReport, type WorkloadReport } from './report.ts'
+import { currentLoad, machineFacts, type Report, toMarkdown, toWorkloadReport, type WorkloadReport } from './report.ts'
 import { calibrate, measureRoundTripMs } from './round-trip.ts'
 import { assertWrongAnswersAreSeen, type Outcome, runRounds } from './rounds.ts'
 import { judge } from './targets.ts'
@@ -40,9 +40,10 @@ function choose<T extends { readonly key: string }>(all: readonly T[]): readonly
   return named.length > 0 ? named : all
 }
 
-const rounds = Number(options.rounds ?? (options.quick ? 3 : 9))
+const rounds = Number(options.rounds ?? (options.quick ? 3 : 27))
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a positive whole number.')
 
+const loadBefore = currentLoad()
 await using database = await openBenchDatabase()
 await assertWrongAnswersAreSeen(barePg, database.urls)
 const outcomes = new Map<Workload['key'], Outcome>()
@@ -64,6 +65,7 @@ const report: Report = {
   date: new Date().toISOString().slice(0, 10),
   quick: options.quick,
   machine: machineFacts(database),
+  loadBefore,
   poolSize,
   workloads: parts,
   targets: options.quick ? [] : judge(outcomes),

@@ -1,8 +1,9 @@
 /**
- * Runs one contestant alone, so that a profiler sees nothing else.
- *   node --cpu-prof --cpu-prof-dir=/tmp/profile tests/bench/profile.ts --contestant tenon --seconds 10
- * and the .cpuprofile opens in a browser's developer tools or an editor. `--in-flight 64` loads all ten connections; 1 is the default.
- * The second of two profiles that are to be compared is best taken with `--contestant pg`. It prints the client's CPU time per read.
+ * Runs one contestant alone, so that a profiler sees nothing else:
+ *   npx node --cpu-prof --cpu-prof-dir=/tmp/profile tests/bench/profile.ts --contestant tenon --seconds 10
+ * npx takes the Node of node_modules, which runs TypeScript. The .cpuprofile opens in a browser's developer tools or in an editor.
+ * `--in-flight 64` loads all ten connections; 1 is the default. Take a second profile with `--contestant pg` and compare.
+ * It prints the client's CPU time per read, and measures no ratio: that is main.ts.
  */
 import { parseArgs } from 'node:util'
 import { openBenchDatabase } from './bench-database.ts'

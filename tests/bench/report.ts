@@ -2,7 +2,7 @@
  * Turns outcomes into the report: plain data for a file, and Markdown for people. It says of the machine only what explains a figure.
  */
 import { readFileSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { cpus, loadavg } from 'node:os'
 import type { BenchDatabase } from './bench-database.ts'
 import { barePg } from './contestants.ts'
 import type { Outcome } from './rounds.ts'
@@ -14,6 +14,8 @@ export interface Report {
   readonly date: string
   readonly quick: boolean
   readonly machine: Readonly<Record<string, string | number>>
+  /** Processes that wanted a processor in the minute before the run: with more than half of them taken, ratios wander. */
+  readonly loadBefore: number
   readonly poolSize: number
   readonly workloads: readonly WorkloadReport[]
   readonly targets: readonly Verdict[]
@@ -41,6 +43,11 @@ interface ContestantReport {
   readonly wrongAnswers: number
 }
 
+/** The load average of the last minute. */
+export function currentLoad(): number {
+  return round(loadavg()[0] ?? 0, 2)
+}
+
 /** Facts of the machine and of what runs on it. */
 export function machineFacts(database: BenchDatabase): Report['machine'] {
   const versionOf = (name: string): string =>
@@ -52,8 +59,8 @@ export function machineFacts(database: BenchDatabase): Report['machine'] {
     node: process.versions.node,
     pg: versionOf('pg'),
     kysely: versionOf('kysely'),
-    server: `PostgreSQL ${database.serverVersion}`,
-    serverKind: database.serverKind,
+    postgresql: database.serverVersion,
+    server: database.serverKind,
   }
 }
 
@@ -86,11 +93,11 @@ export function toWorkloadReport(
 
 /** The report for people. */
 export function toMarkdown(report: Report): string {
-  const facts = Object.values(report.machine).join(', ')
+  const facts = Object.entries(report.machine).map(([name, value]) => `${name} ${value}`)
   const lines = [
     `# Benchmarks, ${report.date}${report.quick ? ' (quick: too short to conclude from)' : ''}`,
     '',
-    `${facts}; ${report.poolSize} connections per contestant. Compare within a table only.`,
+    `${facts.join(', ')}; load before the run ${report.loadBefore}; ${report.poolSize} connections per contestant. Compare within a table only.`,
   ]
   for (const workload of report.workloads) {
     lines.push(

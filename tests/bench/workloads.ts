@@ -15,6 +15,7 @@ export interface Workload {
   readonly inFlight: number
   /** Every so many reads ask for a row that must not be found; 0 is never. */
   readonly missEvery: number
+  /** Short turns in many rounds: what else the machine does lasts longer than a turn, and so falls on all contestants alike. */
   readonly readsPerTurn: number
   readonly quickReadsPerTurn: number
 }
@@ -35,7 +36,7 @@ export const workloads: readonly Workload[] = [
     delayMs: 0,
     inFlight: 1,
     missEvery: 0,
-    readsPerTurn: 1500,
+    readsPerTurn: 400,
     quickReadsPerTurn: 150,
   },
   {
@@ -44,7 +45,7 @@ export const workloads: readonly Workload[] = [
     delayMs: 1,
     inFlight: 1,
     missEvery: 0,
-    readsPerTurn: 250,
+    readsPerTurn: 60,
     quickReadsPerTurn: 40,
   },
   {
@@ -53,7 +54,7 @@ export const workloads: readonly Workload[] = [
     delayMs: 0,
     inFlight: 64,
     missEvery: 9,
-    readsPerTurn: 6000,
+    readsPerTurn: 1600,
     quickReadsPerTurn: 640,
   },
   {
@@ -62,7 +63,7 @@ export const workloads: readonly Workload[] = [
     delayMs: 1,
     inFlight: 64,
     missEvery: 9,
-    readsPerTurn: 2000,
+    readsPerTurn: 960,
     quickReadsPerTurn: 320,
   },
 ]

@@ -62,7 +62,7 @@ const compile = (file: string, ...settings: string[]) =>
 
 const PROGRAM = `
 import { createDatabase, isTenonError, isUniqueViolation } from 'tenon'
-import type { Generated } from 'kysely'
+import { type Generated, sql } from 'kysely'
 
 interface DB {
   readonly projects: { readonly id: Generated<string>; readonly name: string }
@@ -71,7 +71,7 @@ interface DB {
 const db = createDatabase<DB>({ connection: 'pglite://memory', roles: ['anon', 'authenticated'] })
 const me = db.session({ role: 'authenticated', claims: { sub: 'u1' } })
 const query = me.selectFrom('projects').select(['id', 'name']).where('name', '=', 'bridge')
-const sql: string = query.compile().sql
+const text: string = query.compile().sql
 // @ts-expect-error a column that the table does not have: it would be unused if the types were lost
 me.selectFrom('projects').select('owner')
 
@@ -81,7 +81,10 @@ try {
 } catch (error) {
   console.log(isTenonError(error) && !isUniqueViolation(error) ? error.code : 'a foreign error')
 }
-console.log(sql)
+console.log(text)
+const service = db.service({ actor: 'stranger', reason: 'trying the package' })
+const { rows } = await sql<{ readonly answer: number }>\`select 42 as answer\`.execute(service)
+console.log(rows[0]?.answer)
 await db.close()
 `
 
@@ -135,7 +138,7 @@ describe('the packed tarball', () => {
   it('compiles and runs as an ES module', () => {
     expect(compile('main.ts', '--module', 'nodenext')).toEqual({ status: 0, output: '' })
     expect(mustRun(process.execPath, ['main.ts'])).toBe(
-      'ROLE_REFUSED\nselect "id", "name" from "projects" where "name" = $1\n',
+      'SESSION_ROLE\nselect "id", "name" from "projects" where "name" = $1\n42\n',
     )
   })
 

@@ -3,11 +3,12 @@
  * What the SQL files do is judged in tests/sql.
  */
 import { PGlite } from '@electric-sql/pglite'
+import { sql } from 'kysely'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createDatabase, type Database } from '../../src/index.ts'
 import { applyModules } from '../../src/migrate/index.ts'
-import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { createLogin, createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const projectsAndRequirements = [
   'ledger/0001_migrations',
@@ -17,6 +18,8 @@ const projectsAndRequirements = [
   'timestamps/0001_update_modified_column',
   'projects/0001_projects',
 ]
+
+type Tables = { projects: { owner_id?: string; name: string; slug: string } }
 
 interface FileName {
   readonly module: string
@@ -152,7 +155,7 @@ describe('applyModules on a server', () => {
     await expect(applyModules(db, { modules: ['projects'], schema: 'not_there' })).rejects.toMatchObject({
       code: 'MIGRATION_FAILED',
       sqlstate: '3F000',
-      message: expect.stringMatching(/^sql\/modules\/projects\/0001_projects\.sql: .*not_there/),
+      message: 'sql/modules/projects/0001_projects.sql: schema "not_there" does not exist',
     })
   })
 
@@ -217,6 +220,32 @@ describe('applyModules on a server', () => {
     ])
   })
 
+  it('leaves sessions whole after restrict-set-config, which takes set_config from their statements', async () => {
+    await applyModules(db, { modules: ['projects', 'restrict-set-config'] })
+    await using login = await createLogin(place)
+    // What the file itself does for tenon_login. The grant would keep the login from being dropped.
+    await admin.query(`grant execute on function pg_catalog.set_config(text, text, boolean) to "${login.name}"`)
+    await using _ = { [Symbol.asyncDispose]: async () => void (await admin.query(`drop owned by "${login.name}"`)) }
+    await using app = createDatabase<Tables>({ connection: login.url })
+    const me = app.session({ role: 'authenticated', claims: { sub: 'a0000000-0000-4000-8000-00000000000a' } })
+    const names = (executor: Pick<typeof me, 'selectFrom'>) => executor.selectFrom('projects').select('name')
+    const expected = [{ name: 'A' }]
+    await me.insertInto('projects').values({ name: 'A', slug: 'a' }).execute()
+    expect(await names(me).execute()).toEqual(expected)
+    expect(await me.batch([names(me), names(me)])).toEqual([expected, expected])
+    const trx = await me.startTransaction().execute()
+    await names(trx).execute()
+    const inner = await trx.savepoint('inner').execute()
+    await names(inner).execute()
+    await inner.rollbackToSavepoint('inner').execute()
+    expect(await names(trx).execute()).toEqual(expected)
+    await trx.commit().execute()
+
+    const forged = JSON.stringify({ sub: 'b0000000-0000-4000-8000-00000000000b' })
+    const impersonate = sql`select pg_catalog.set_config('request.jwt.claims', ${forged}, true)`
+    await expect(impersonate.execute(me)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+  })
+
   it('needs a service connection', async () => {
     await using sessionsOnly = createDatabase({ connection: place.adminUrl })
     await expect(applyModules(sessionsOnly, { modules: ['roles'] })).rejects.toMatchObject({ code: 'SERVICE_MISSING' })
@@ -249,9 +278,6 @@ describe('applyModules on PGlite', () => {
   it('applies modules, once, and its tables then keep sessions apart', async () => {
     expect((await applyModules(db, { modules: ['projects'] })).applied).toHaveLength(projectsAndRequirements.length - 1)
     expect((await applyModules(db, { modules: ['projects'] })).applied).toEqual([])
-    interface Tables {
-      projects: { owner_id?: string; name: string; slug: string }
-    }
     const sessionOf = (sub: string) => db.session({ role: 'authenticated', claims: { sub } }).$extendTables<Tables>()
     const ada = sessionOf('a0000000-0000-4000-8000-00000000000a')
     const ben = sessionOf('b0000000-0000-4000-8000-00000000000b')

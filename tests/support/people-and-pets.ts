@@ -84,8 +84,11 @@ export interface PeopleAndPets {
 /** Creates the tables, the role `suite_user` and its grants; for a superuser, once in each new database. */
 export const createPeopleAndPets = readFileSync(new URL('./people-and-pets.sql', import.meta.url), 'utf8')
 
-/** Puts every table back to the rows below and drops whatever a test made; for a superuser, before each test. */
-export const resetPeopleAndPets = 'select public.reset_people_and_pets()'
+/**
+ * Puts every table back to the rows below and drops whatever a test made; for a superuser, before each test.
+ * The connection that runs it also lets go of the advisory locks that a failed test left on it.
+ */
+export const resetPeopleAndPets = 'select pg_advisory_unlock_all(), public.reset_people_and_pets()'
 
 /** The rows of `person` after a reset, as Kysely returns them. */
 export const people = [

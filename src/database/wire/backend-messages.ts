@@ -87,7 +87,11 @@ export function readDataRow(buffer: Buffer, start: number, end: number, shape: R
   const row = { ...shape.blank }
   let at = start + 2
   for (let i = 0; i < count; i++) {
-    const length = ((buffer[at] as number) << 24) | ((buffer[at + 1] as number) << 16) | ((buffer[at + 2] as number) << 8) | (buffer[at + 3] as number)
+    const length =
+      ((buffer[at] as number) << 24) |
+      ((buffer[at + 1] as number) << 16) |
+      ((buffer[at + 2] as number) << 8) |
+      (buffer[at + 3] as number)
     at += 4
     const field = fields[i] as Field
     if (length === -1) {
@@ -157,5 +161,18 @@ export function serverErrorFields({ fields }: ErrorReport): ServerErrorFields {
     dataType: fields.get('d'),
     constraint: fields.get('n'),
     routine: fields.get('R'),
+  }
+}
+
+/** Reads a ParameterStatus: a setting the server reports whenever it changes. */
+export function readParameterStatus(
+  buffer: Buffer,
+  start: number,
+  end: number,
+): { readonly name: string; readonly value: string } {
+  const nameEnd = cstringEnd(buffer, start, end)
+  return {
+    name: buffer.toString('utf8', start, nameEnd),
+    value: buffer.toString('utf8', nameEnd + 1, cstringEnd(buffer, nameEnd + 1, end)),
   }
 }

@@ -27,7 +27,9 @@ export interface CancelTarget {
  */
 export function cancelRequest(target: CancelTarget): Promise<void> {
   return new Promise((resolve, reject) => {
-    let stream: Socket = target.host.startsWith('/') ? connect(`${target.host}/.s.PGSQL.${target.port}`) : connect(target.port, target.host)
+    let stream: Socket = target.host.startsWith('/')
+      ? connect(`${target.host}/.s.PGSQL.${target.port}`)
+      : connect(target.port, target.host)
     const timer = setTimeout(() => fail(new Error('the cancel request was not answered in time')), cancelTimeoutMs)
     let sent = false
     const fail = (error: Error): void => {

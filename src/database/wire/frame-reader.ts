@@ -41,7 +41,11 @@ export class FrameReader {
     let at = 0
     const limit = buffer.length
     while (at + 5 <= limit) {
-      const length = ((buffer[at + 1] as number) << 24) | ((buffer[at + 2] as number) << 16) | ((buffer[at + 3] as number) << 8) | (buffer[at + 4] as number)
+      const length =
+        ((buffer[at + 1] as number) << 24) |
+        ((buffer[at + 2] as number) << 16) |
+        ((buffer[at + 3] as number) << 8) |
+        (buffer[at + 4] as number)
       if (length < 4 || length > maxFrameBytes) throw new RangeError('message length out of range')
       const end = at + 1 + length
       if (end > limit) {

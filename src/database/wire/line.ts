@@ -5,11 +5,11 @@
  * in flight; each one's answer ends at its own ReadyForQuery. It refuses to decide what is sent, and to map errors.
  */
 import type { Buffer } from 'node:buffer'
-import { code, ProtocolViolation, type TypeParsers } from './backend-messages.ts'
+import { code, ProtocolViolation, readParameterStatus, type TypeParsers } from './backend-messages.ts'
 import { type FrameHandler, FrameReader } from './frame-reader.ts'
 import { MessageWriter } from './message-writer.ts'
-import { StatementCache } from './statement-cache.ts'
 import { SimpleUnit } from './simple-unit.ts'
+import { StatementCache } from './statement-cache.ts'
 import { type Step, type TransactionStatus, Unit, type WireUnit } from './unit.ts'
 
 /** Why a line ended. */
@@ -23,14 +23,16 @@ export interface Loss {
 export interface Outcome {
   readonly unit: WireUnit
   readonly loss: Loss | undefined
+  /** False when the connection was gone before a byte of the unit was written. */
+  readonly sent: boolean
 }
 
 /** What a line needs of the connection beneath it. */
 export interface Channel {
   /** Backend process, for cancelling and for telling a pooler from a server. */
   readonly processId: number | undefined
-  /** Sends one unit's bytes. Answers come back through the line's `receive`. */
-  write(bytes: Buffer): void
+  /** Sends one unit's bytes; false when the connection is gone and nothing was sent. Answers come back through the line's `receive`. */
+  write(bytes: Buffer): boolean
   /** Messages that belong to no unit: notices, notifications, parameter changes, a server's farewell. */
   unsolicited(frame: Buffer): void
   /** Asks the server to cancel what runs; resolves when the request has been dealt with. Absent where there is no such request. */
@@ -63,12 +65,18 @@ export class Line {
   readonly #reader = new FrameReader()
   readonly #writer = new MessageWriter()
   readonly #inFlight: InFlight[] = []
+  readonly #odd = new Set<string>()
   readonly #handle: FrameHandler = (messageCode, buffer, start, end) => this.#frame(messageCode, buffer, start, end)
 
   constructor(options: LineOptions) {
     this.channel = options.channel
     this.parsers = options.parsers
     this.statements = new StatementCache(options.statementLimit)
+  }
+
+  /** A parameter that decides how text is read has been changed on this connection. */
+  get tainted(): boolean {
+    return this.#odd.size > 0
   }
 
   /** Whether nothing is in flight and the stream stands at a message boundary. */
@@ -91,7 +99,7 @@ export class Line {
   }
 
   #send(unit: WireUnit): Promise<Outcome> {
-    if (this.loss !== undefined) return Promise.resolve({ unit, loss: this.loss })
+    if (this.loss !== undefined) return Promise.resolve({ unit, loss: this.loss, sent: false })
     try {
       unit.encode(this.#writer, this.statements)
     } catch (error) {
@@ -102,8 +110,14 @@ export class Line {
     const bytes = this.#writer.take()
     this.roundTrips++
     return new Promise((settle) => {
-      this.#inFlight.push({ unit, settle })
-      this.channel.write(bytes)
+      // Listed first: an embedded database may answer before write returns.
+      const inFlight = { unit, settle }
+      this.#inFlight.push(inFlight)
+      if (this.channel.write(bytes)) return
+      this.#inFlight.splice(this.#inFlight.indexOf(inFlight), 1)
+      this.end({ reason: 'lost' })
+      unit.abandon()
+      settle({ unit, loss: this.loss, sent: false })
     })
   }
 
@@ -124,12 +138,17 @@ export class Line {
     if (loss.reason !== 'lost') this.channel.destroy()
     for (const { unit, settle } of this.#inFlight.splice(0)) {
       unit.abandon()
-      settle({ unit, loss })
+      settle({ unit, loss, sent: true })
     }
   }
 
   #frame(messageCode: number, buffer: Buffer, start: number, end: number): void {
-    if (messageCode === code.noticeResponse || messageCode === code.parameterStatus || messageCode === code.notificationResponse) {
+    if (
+      messageCode === code.noticeResponse ||
+      messageCode === code.parameterStatus ||
+      messageCode === code.notificationResponse
+    ) {
+      if (messageCode === code.parameterStatus) this.#parameter(readParameterStatus(buffer, start, end))
       this.channel.unsolicited(buffer.subarray(start - 5, end))
       return
     }
@@ -143,7 +162,7 @@ export class Line {
     if (head.unit.handle(messageCode, buffer, start, end)) {
       this.#inFlight.shift()
       this.status = head.unit.status as TransactionStatus
-      head.settle({ unit: head.unit, loss: undefined })
+      head.settle({ unit: head.unit, loss: undefined, sent: true })
     } else if (head.unit.copy && messageCode === code.copyInResponse) {
       // The server ignored our Sync while it waits for data: refuse the data, then give it a Sync again.
       const writer = new MessageWriter()
@@ -152,4 +171,17 @@ export class Line {
       this.channel.write(writer.take())
     }
   }
+
+  #parameter({ name, value }: { readonly name: string; readonly value: string }): void {
+    const expected = expectedParameters.get(name)
+    if (expected === undefined) return
+    if (expected === value) this.#odd.delete(name)
+    else this.#odd.add(name)
+  }
 }
+
+/** Changed, these would store mojibake and make quoted literals injectable for whoever comes next. */
+const expectedParameters = new Map([
+  ['client_encoding', 'UTF8'],
+  ['standard_conforming_strings', 'on'],
+])

@@ -43,13 +43,20 @@ export function encodeParameters(values: readonly unknown[], options: ParameterO
     if (value !== null) units += value.length
   }
   // A UTF-16 code unit takes up to three bytes, so the exact count is only needed near the limit.
-  if (units * 3 > maxParameterBytes) assertTotalBytes(encoded)
+  if (units * 3 > maxParameterBytes) assertUnitBytes([encoded])
   return encoded
 }
 
-function assertTotalBytes(values: readonly WireValue[]): void {
+/**
+ * Checks the size of all values of one unit together.
+ *
+ * @throws {TenonError} LIMIT_BYTES
+ */
+export function assertUnitBytes(statements: readonly (readonly WireValue[])[]): void {
   let bytes = 0
-  for (const value of values) if (value !== null) bytes += typeof value === 'string' ? Buffer.byteLength(value) : value.length
+  for (const values of statements)
+    for (const value of values)
+      if (value !== null) bytes += typeof value === 'string' ? Buffer.byteLength(value) : value.length
   if (bytes > maxParameterBytes) {
     throw new TenonError({
       code: 'LIMIT_BYTES',
@@ -74,7 +81,11 @@ function encodeParameter(value: unknown, index: number, options: ParameterOption
       if (value === null) return null
       return encodeObject(value, index, options)
     default:
-      throw invalid(index, `is a ${typeof value}`, 'Pass a string, number, bigint, boolean, Date, Buffer, array, plain object or null.')
+      throw invalid(
+        index,
+        `is a ${typeof value}`,
+        'Pass a string, number, bigint, boolean, Date, Buffer, array, plain object or null.',
+      )
   }
 }
 
@@ -91,7 +102,11 @@ function encodeObject(value: object, index: number, options: ParameterOptions): 
         hint: 'Flatten the document, or pass it as a JSON string that was checked elsewhere.',
       })
     }
-    throw invalid(index, 'could not be converted (a circular structure, or its own conversion failed)', 'Pass plain data.')
+    throw invalid(
+      index,
+      'could not be converted (a circular structure, or its own conversion failed)',
+      'Pass plain data.',
+    )
   }
 }
 
@@ -181,10 +196,18 @@ function pad(value: number, width = 2): string {
 
 function checkText(text: string, index: number, options: ParameterOptions): string {
   if (text.includes('\0')) {
-    throw invalid(index, 'contains a NUL character, which PostgreSQL text cannot hold', 'Remove it, or store the bytes in a bytea column.')
+    throw invalid(
+      index,
+      'contains a NUL character, which PostgreSQL text cannot hold',
+      'Remove it, or store the bytes in a bytea column.',
+    )
   }
   if (!options.lenient && !text.isWellFormed()) {
-    throw invalid(index, 'contains half of a surrogate pair, which UTF-8 cannot hold', 'Repair the text with toWellFormed(), or cut strings by code points.')
+    throw invalid(
+      index,
+      'contains half of a surrogate pair, which UTF-8 cannot hold',
+      'Repair the text with toWellFormed(), or cut strings by code points.',
+    )
   }
   return text
 }

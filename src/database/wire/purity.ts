@@ -23,27 +23,41 @@ const pureFunctions = new Set(
   ).split(' '),
 )
 
-/** Literal text that Kysely itself writes into raw nodes (order directions, merge actions, `true`, its JSON helpers); nothing here can act. */
-const pureFragments = new Set([
-  '',
-  ' ',
-  ', ',
-  'asc',
-  'desc',
-  'true',
-  'do nothing',
-  'delete',
-  'merge_action()',
-  'savepoint ',
-  'rollback to ',
-  'release ',
-  "(select coalesce(json_agg(agg), '[]') from ",
-  '(select to_json(obj) from ',
-  ' as agg)',
-  ' as obj)',
-  'json_build_object(',
-  ')',
+/** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
+const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
+const savepointCommands = new Set(['savepoint ', 'rollback to ', 'release '])
+/** Fragments around one child: a reference, a value or an identifier by itself, and Kysely's JSON helpers. */
+const pureFrames = new Set([
+  '|',
+  "(select coalesce(json_agg(agg), '[]') from | as agg)",
+  '(select to_json(obj) from | as obj)',
+  'json_build_object(|)',
 ])
+
+/**
+ * Whether a raw node is one of the shapes Kysely itself makes. The shape counts, not its pieces: two harmless children put side by side
+ * can spell a function call.
+ */
+function isPureRaw({ sqlFragments, parameters }: RawNode): boolean {
+  if (parameters.length === 0) return sqlFragments.length === 1 && pureLiterals.has(sqlFragments[0] as string)
+  if (parameters.length === 1) return pureFrames.has(sqlFragments.join('|'))
+  if (sqlFragments.every((fragment, i) => fragment === (i === 0 || i === sqlFragments.length - 1 ? '' : '.'))) {
+    return parameters.every((child) => child.kind === 'IdentifierNode')
+  }
+  if (!sqlFragments.every((fragment) => fragment === '')) return false
+  if (parameters.length === 2)
+    return isLiteral(parameters[0], savepointCommands) && parameters[1]?.kind === 'IdentifierNode'
+  // sql.join: children with separators between them.
+  return parameters.length % 2 === 1 && parameters.every((child, i) => i % 2 === 0 || isLiteral(child, comma))
+}
+
+const comma = new Set([', '])
+
+function isLiteral(node: OperationNode | undefined, texts: ReadonlySet<string>): boolean {
+  if (node?.kind !== 'RawNode') return false
+  const { sqlFragments, parameters } = node as RawNode
+  return parameters.length === 0 && sqlFragments.length === 1 && texts.has(sqlFragments[0] as string)
+}
 
 interface Findings {
   raw: boolean
@@ -85,8 +99,7 @@ function visit(value: unknown, findings: Findings): void {
 function inspect(node: OperationNode, findings: Findings): void {
   if (writeKinds.has(node.kind)) findings.writes = true
   else if (node.kind === 'RawNode') {
-    const { sqlFragments } = node as RawNode
-    if (!sqlFragments.every((fragment) => pureFragments.has(fragment))) findings.raw = true
+    if (!isPureRaw(node as RawNode) && !isLiteral(node, savepointCommands)) findings.raw = true
   } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
     const name = (node as OperationNode & { readonly func: string }).func
     if (!pureFunctions.has(name)) findings.functions = true

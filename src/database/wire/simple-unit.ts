@@ -4,7 +4,16 @@
  * For migrations and scripts, where the extended protocol's one statement per Parse cannot serve. Never for a session's statement.
  */
 import type { Buffer } from 'node:buffer'
-import { code, type ErrorReport, ProtocolViolation, readCommandTag, readDataRow, readError, readRowDescription, type TypeParsers } from './backend-messages.ts'
+import {
+  code,
+  type ErrorReport,
+  ProtocolViolation,
+  readCommandTag,
+  readDataRow,
+  readError,
+  readRowDescription,
+  type TypeParsers,
+} from './backend-messages.ts'
 import type { MessageWriter } from './message-writer.ts'
 import type { StepResult, TransactionStatus, WireUnit } from './unit.ts'
 
@@ -71,7 +80,8 @@ export class SimpleUnit implements WireUnit {
         return false
       case code.readyForQuery: {
         const status = String.fromCharCode(buffer[start] as number)
-        if (status !== 'I' && status !== 'T' && status !== 'E') throw new ProtocolViolation('unknown transaction status')
+        if (status !== 'I' && status !== 'T' && status !== 'E')
+          throw new ProtocolViolation('unknown transaction status')
         this.status = status
         return true
       }

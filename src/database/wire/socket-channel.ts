@@ -34,7 +34,10 @@ export interface SocketLine {
  *
  * @param options.shared - the pool is the caller's own: pg reads the socket between units, so the socket is handed over each time
  */
-export function takeSocketLine(client: pg.ClientBase, options: Omit<LineOptions, 'channel'> & { readonly shared: boolean }): SocketLine {
+export function takeSocketLine(
+  client: pg.ClientBase,
+  options: Omit<LineOptions, 'channel'> & { readonly shared: boolean },
+): SocketLine {
   const existing = lines.get(client)
   if (existing !== undefined) {
     if (options.shared) (existing as SocketHandOver).take()
@@ -83,13 +86,10 @@ class SocketHandOver implements SocketLine, Channel {
     return true
   }
 
-  write(bytes: Buffer): void {
-    if (this.#stream.destroyed || !this.#stream.writable) {
-      // The close event is on its way or has been missed; either way the unit must settle.
-      queueMicrotask(() => this.line.end({ reason: 'lost' }))
-      return
-    }
+  write(bytes: Buffer): boolean {
+    if (this.#stream.destroyed || !this.#stream.writable) return false
     this.#stream.write(bytes)
+    return true
   }
 
   unsolicited(frame: Buffer): void {

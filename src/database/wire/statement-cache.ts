@@ -62,14 +62,25 @@ export class StatementCache {
   /** From now on everything goes unnamed: a pooler stands between and statements of one server connection are not those of the next. */
   disable(): void {
     this.#limit = 0
-    this.#known.clear()
-    this.#stale.clear()
+    this.forgetAll()
   }
 
   /** The server no longer holds it, holds another under its name, or its plan is stale: it is closed and parsed anew at the next use. */
   drop(name: string): void {
     this.#known.delete(name)
     this.#stale.add(name)
+  }
+
+  /** Everything was deallocated, by us. */
+  forgetAll(): void {
+    this.#known.clear()
+    this.#stale.clear()
+  }
+
+  /** Somebody deallocated statements behind our back: nothing that was known is certain any more. */
+  dropAll(): void {
+    for (const name of this.#known.keys()) this.#stale.add(name)
+    this.#known.clear()
   }
 
   /** Whether anything is to be closed before `coming` more statements are parsed. */

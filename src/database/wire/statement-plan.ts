@@ -59,7 +59,11 @@ export class StatementPlans {
   #make(compiledQuery: CompiledQuery): StatementPlan {
     const text = compiledQuery.sql
     if (text.includes('\0')) {
-      throw new TenonError({ code: 'STATEMENT_INVALID', message: 'the SQL text contains a NUL character', hint: 'Bind text as a parameter instead of writing it into the SQL.' })
+      throw new TenonError({
+        code: 'STATEMENT_INVALID',
+        message: 'the SQL text contains a NUL character',
+        hint: 'Bind text as a parameter instead of writing it into the SQL.',
+      })
     }
     const shape = readStatementShape(text, this.#isManaged)
     const named = shape.form === 'self-contained' && text.length <= namedTextLimit

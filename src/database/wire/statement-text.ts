@@ -26,13 +26,45 @@ export interface StatementShape {
 }
 
 /** The parameters that say who a session is: no statement may touch them, not even for its own transaction. */
-const identityPrefixes = ['role', 'session_authorization', 'session', 'request.', 'tenon.', 'transaction', 'row_security']
+const identityPrefixes = [
+  'role',
+  'session_authorization',
+  'session',
+  'request.',
+  'tenon.',
+  'transaction',
+  'row_security',
+]
 
-const transactionControl = new Set(['begin', 'start', 'commit', 'end', 'abort', 'prepare', 'discard', 'reset', 'deallocate', 'execute'])
-const connectionState = new Set(['listen', 'unlisten', 'declare', 'close', 'fetch', 'move', 'load', 'copy', 'checkpoint'])
+const transactionControl = new Set([
+  'begin',
+  'start',
+  'commit',
+  'end',
+  'abort',
+  'prepare',
+  'discard',
+  'reset',
+  'deallocate',
+  'execute',
+])
+const connectionState = new Set([
+  'listen',
+  'unlisten',
+  'declare',
+  'close',
+  'fetch',
+  'move',
+  'load',
+  'copy',
+  'checkpoint',
+])
 
 /** Reads how `text` may be sent. `isManaged` tells the settings that the session itself keeps. */
-export function readStatementShape(text: string, isManaged: (setting: string) => boolean = () => false): StatementShape {
+export function readStatementShape(
+  text: string,
+  isManaged: (setting: string) => boolean = () => false,
+): StatementShape {
   const words = new Words(text)
   const keyword = words.next()
   if (selfContained.has(keyword)) return { form: 'self-contained', keyword }

@@ -11,11 +11,11 @@ import {
   code,
   type ErrorReport,
   ProtocolViolation,
+  type RowShape,
   readCommandTag,
   readDataRow,
   readError,
   readRowDescription,
-  type RowShape,
   type TypeParsers,
 } from './backend-messages.ts'
 import type { MessageWriter, WireValue } from './message-writer.ts'
@@ -224,14 +224,16 @@ export class Unit implements WireUnit {
   }
 
   #advance(expected: number): void {
-    if (this.error !== undefined || this.#ops[this.#op] !== expected) throw new ProtocolViolation('message out of order')
+    if (this.error !== undefined || this.#ops[this.#op] !== expected)
+      throw new ProtocolViolation('message out of order')
     this.#op++
   }
 
   #current(): StepResult {
     const step = this.#opSteps[this.#op]
     const result = step === undefined ? undefined : this.results[step]
-    if (result === undefined || this.error !== undefined || this.#ops[this.#op] !== Op.execute) throw new ProtocolViolation('message out of order')
+    if (result === undefined || this.error !== undefined || this.#ops[this.#op] !== Op.execute)
+      throw new ProtocolViolation('message out of order')
     return result
   }
 
@@ -275,7 +277,8 @@ export class Unit implements WireUnit {
 
   #ready(status: number): void {
     if (status !== 0x49 && status !== 0x54 && status !== 0x45) throw new ProtocolViolation('unknown transaction status')
-    if (this.error === undefined && this.#ops[this.#op] !== Op.sync && !this.copy) throw new ProtocolViolation('answers missing')
+    if (this.error === undefined && this.#ops[this.#op] !== Op.sync && !this.copy)
+      throw new ProtocolViolation('answers missing')
     this.status = status === 0x49 ? 'I' : status === 0x54 ? 'T' : 'E'
     this.#settleNames()
   }

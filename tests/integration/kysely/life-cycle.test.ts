@@ -68,7 +68,7 @@ describeExecutors('Life cycle', ({ behaves }) => {
     const killed = sql`select pg_sleep(20)`.execute(db)
     const caught = rejection(killed)
     await admin('select pg_terminate_backend($1, 5000)', [rows[0]?.pid])
-    expect(await caught).toMatch(/terminat/i)
+    expect(await caught).toMatch(/terminat|lost/i)
     expect(await db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst()).toStrictEqual({ name: 'Catto' })
   })
 
@@ -85,15 +85,17 @@ describeExecutors('Life cycle', ({ behaves }) => {
   })
 
   behaves('sees a changed table at once, although it has read it before', async ({ db, admin }) => {
-    await admin('create table moving (id integer, was text); insert into moving values (1, $$a$$)')
-    await admin('grant all on moving to suite_user')
+    const run = async (...statements: string[]) => {
+      for (const statement of statements) await admin(statement)
+    }
+    await run('create table moving (id integer, was text)', `insert into moving values (1, 'a')`, 'grant all on moving to suite_user')
     const read = () => db.$extendTables<{ moving: { id: number } }>().selectFrom('moving').selectAll().where('id', '=', 1).execute()
     const seen = [await read(), await read(), await read(), await read(), await read(), await read()]
     await admin('alter table moving add column more integer')
     seen.push(await read())
     await admin('alter table moving alter column id type bigint')
     seen.push(await read())
-    await admin('drop table moving; create table moving (id text); insert into moving values (1); grant all on moving to suite_user')
+    await run('drop table moving', 'create table moving (id text)', 'insert into moving values (1)', 'grant all on moving to suite_user')
     seen.push(await db.$extendTables<{ moving: { id: string } }>().selectFrom('moving').selectAll().where('id', '=', '1').execute() as never)
     expect(seen.slice(5)).toStrictEqual([[{ id: 1, was: 'a' }], [{ id: 1, was: 'a', more: null }], [{ id: '1', was: 'a', more: null }], [{ id: '1' }]])
     return seen

@@ -1,0 +1,88 @@
+/**
+ * The fixed steps around a caller's statements: BEGIN, COMMIT, ROLLBACK, closing a portal, and what leaves a connection clean.
+ */
+import { TRANSACTION_ACCESS_MODES, TRANSACTION_ISOLATION_LEVELS } from 'kysely'
+import { TenonError } from '../kernel/errors.ts'
+import { quoteIdentifier } from '../kernel/identifier.ts'
+import { statementName } from './wire/statement-plan.ts'
+import type { Step, StepResult } from './wire/unit.ts'
+
+/** Never named: if somebody deallocated the connection's statements, a transaction must still be able to end. */
+const controlStep = (text: string): Step => ({ text, name: '', values: [], silent: true })
+const cleanupStep = (text: string): Step => ({ text, name: statementName(text), values: [], silent: true })
+
+export const commitStep = controlStep('commit')
+export const rollbackStep = controlStep('rollback')
+
+/**
+ * What removes everything a statement may have left on its connection: settings, role, session locks, cursors, channels, temporary tables.
+ *
+ * @param embeddedLogin - the login of an embedded database, where RESET SESSION AUTHORIZATION does nothing
+ */
+export function cleanupSteps(embeddedLogin: string | undefined): readonly Step[] {
+  const authorization =
+    embeddedLogin === undefined
+      ? 'reset session authorization'
+      : `set session authorization ${quoteIdentifier(embeddedLogin)}`
+  return [
+    authorization,
+    'reset all',
+    'reset role',
+    'select pg_catalog.pg_advisory_unlock_all()',
+    'close all',
+    'unlisten *',
+    'discard temp',
+  ].map(cleanupStep)
+}
+
+/** After statements that are no queries: a DO block could have put another statement under one of our names. */
+export const deallocateStep = controlStep('deallocate all')
+
+/** Characteristics of a transaction, absent or undefined where the server's default holds. */
+export interface BeginSettings {
+  readonly isolationLevel?: string | undefined
+  readonly accessMode?: string | undefined
+}
+
+/**
+ * Refuses levels and modes that are none: they become part of the SQL text.
+ *
+ * @throws {TenonError} OPTION_INVALID
+ */
+export function assertBeginSettings({ isolationLevel, accessMode }: BeginSettings): void {
+  const refuse = (option: string, values: readonly string[]): never => {
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: `${option} is not one of PostgreSQL's`,
+      hint: `Use one of: ${values.join(', ')}.`,
+    })
+  }
+  if (isolationLevel !== undefined && !isolationLevels.includes(isolationLevel))
+    refuse('isolationLevel', isolationLevels)
+  if (accessMode !== undefined && !accessModes.includes(accessMode)) refuse('accessMode', accessModes)
+}
+
+// Kysely's lists serve several databases; snapshot is not PostgreSQL's.
+const isolationLevels: readonly string[] = TRANSACTION_ISOLATION_LEVELS.filter((level) => level !== 'snapshot')
+const accessModes: readonly string[] = TRANSACTION_ACCESS_MODES
+
+/** BEGIN with the characteristics of the transaction, which were checked before. */
+export function beginStep(settings: BeginSettings): Step {
+  return controlStep(beginText(settings))
+}
+
+/** The text that Kysely's own dialect logs. */
+export function beginText({ isolationLevel, accessMode }: BeginSettings): string {
+  if (isolationLevel === undefined && accessMode === undefined) return 'begin'
+  const level = isolationLevel === undefined ? '' : ` isolation level ${isolationLevel}`
+  return `start transaction${level}${accessMode === undefined ? '' : ` ${accessMode}`}`
+}
+
+export function closePortalStep(portal: string): Step {
+  return { text: '', name: '', values: [], portal, closePortal: true }
+}
+
+/** The result of a unit's last step; a unit has at least one. */
+export function lastOf(results: readonly StepResult[]): StepResult {
+  return results[results.length - 1] as StepResult
+}
