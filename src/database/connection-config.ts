@@ -24,6 +24,27 @@ export interface PoolOptions {
 
 export const defaultConnectTimeoutMs = 10_000
 
+/**
+ * Checks the limits of a pool.
+ *
+ * @throws {TenonError} OPTION_INVALID naming the option
+ */
+export function assertPoolOptions(options: PoolOptions): void {
+  const wholeNumbers = { max: 1, idleTimeoutMs: 0, connectTimeoutMs: 0, maxLifetimeSeconds: 0 } as const
+  for (const [name, least] of Object.entries(wholeNumbers)) {
+    const value = options[name as keyof typeof wholeNumbers]
+    if (value === undefined || (Number.isInteger(value) && value >= least && value <= maxTimerMs)) continue
+    throw new TenonError({ code: 'OPTION_INVALID', message: `pool.${name} is not a whole number of at least ${least}` })
+  }
+  const { applicationName } = options
+  if (applicationName !== undefined && (typeof applicationName !== 'string' || applicationName.includes('\0'))) {
+    throw new TenonError({ code: 'OPTION_INVALID', message: 'pool.applicationName is not a text without NUL' })
+  }
+}
+
+/** Node's timers wrap above 31 bits. */
+const maxTimerMs = 2_147_483_647
+
 /** Checks a connection string without opening anything. */
 export function assertConnectionString(text: string): void {
   parseUrl(text)

@@ -4,12 +4,13 @@
  * Owns Kysely's interface of a connection, cancelling, and giving the line back clean. Made anew at every acquire and dead after release, so
  * that a straggling query can never run as somebody else. How statements are sent is conversation.ts.
  */
-import type { CompiledQuery, DatabaseConnection, QueryResult, TransactionSettings } from 'kysely'
+import type { CompiledQuery, DatabaseConnection, Log, QueryResult, TransactionSettings } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import { Conversation } from './conversation.ts'
 import type { Lease, LineSource } from './lines.ts'
+import { withLog, withStreamLog } from './logging.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { assertQuery, assertSessionStatement, type ConnectionMode, isScript } from './statement-rules.ts'
 import { lastOf } from './steps.ts'
@@ -26,6 +27,8 @@ export interface ConnectionOptions {
   readonly plans: StatementPlans
   readonly shared: RunnerShared
   readonly observe: Observer | undefined
+  /** Kysely's log; left out where Kysely itself wraps the connection. */
+  readonly log?: Log | undefined
 }
 
 /** One statement of a batch. */
@@ -47,6 +50,7 @@ export class TenonConnection implements DatabaseConnection {
   readonly #runner: Runner
   readonly #conversation: Conversation
   readonly #observe: Observer | undefined
+  readonly #log: Log | undefined
   readonly #role: string | undefined
   /** A transaction ended on a connection that was taken for it alone. */
   #spent = false
@@ -69,6 +73,7 @@ export class TenonConnection implements DatabaseConnection {
     this.#runner = new Runner(options.lease.line, options.shared)
     this.#conversation = new Conversation(this.#runner, options.mode, options.context)
     this.#observe = options.observe
+    this.#log = options.log
     this.#role = options.context?.role
     // Absent methods are how Kysely learns that a dialect cannot cancel.
     if (options.lease.line.channel.cancel === undefined) {
@@ -83,22 +88,30 @@ export class TenonConnection implements DatabaseConnection {
 
   /** Runs a statement and returns its rows. */
   async executeQuery<R>(compiledQuery: CompiledQuery): Promise<QueryResult<R>> {
-    if (this.#control?.query === compiledQuery) return (await this.#control.run()) as QueryResult<R>
-    this.#assertUsable()
-    this.#enter()
-    try {
-      return toQueryResult<R>(
-        await (this.#observe === undefined
-          ? this.#execute(compiledQuery)
-          : this.#observed([compiledQuery], async () => [await this.#execute(compiledQuery)]).then(lastOf)),
-      )
-    } catch (error) {
-      // Its caller has been answered with the abort's own reason; Kysely would print this one to stderr.
-      if (this.#quiet) return { rows: [] }
-      throw error
-    } finally {
-      this.#leave()
+    const control = this.#control?.query === compiledQuery ? this.#control : undefined
+    if (control === undefined) {
+      this.#assertUsable()
+      this.#enter()
     }
+    const run = (): Promise<QueryResult<unknown>> =>
+      control === undefined ? this.#perform(compiledQuery) : control.run()
+    try {
+      // Its rows are what the caller's builder says they are.
+      return (await (this.#log === undefined ? run() : withLog(this.#log, compiledQuery, run))) as QueryResult<R>
+    } catch (error) {
+      // The caller of an aborted query has been answered with the abort's own reason; Kysely would print this one to stderr.
+      if (this.#quiet) return { rows: [] }
+      throw this.#mode === 'plain' ? showCaller(error) : error
+    } finally {
+      if (control === undefined) this.#leave()
+    }
+  }
+
+  async #perform(compiledQuery: CompiledQuery): Promise<QueryResult<unknown>> {
+    if (this.#observe === undefined) return toQueryResult(await this.#execute(compiledQuery))
+    return toQueryResult(
+      lastOf(await this.#observed([compiledQuery], async () => [await this.#execute(compiledQuery)])),
+    )
   }
 
   /** A statement is under way: this is what an abort may cancel, and nothing before or after it. */
@@ -182,10 +195,19 @@ export class TenonConnection implements DatabaseConnection {
   }
 
   /** Reads a statement's rows in chunks through a portal, inside a transaction of its own unless one is open. */
-  async *streamQuery<R>(
+  streamQuery<R>(
     compiledQuery: CompiledQuery,
     chunkSize: number,
     options?: { readonly signal?: AbortSignal },
+  ): AsyncIterableIterator<QueryResult<R>> {
+    const stream = this.#stream<R>(compiledQuery, chunkSize, options)
+    return this.#log === undefined ? stream : withStreamLog(this.#log, compiledQuery, stream)
+  }
+
+  async *#stream<R>(
+    compiledQuery: CompiledQuery,
+    chunkSize: number,
+    options: { readonly signal?: AbortSignal } | undefined,
   ): AsyncIterableIterator<QueryResult<R>> {
     if (!Number.isInteger(chunkSize) || chunkSize < 0)
       throw new RangeError('chunkSize must be a whole number of rows, 0 or more')
@@ -195,7 +217,7 @@ export class TenonConnection implements DatabaseConnection {
     const conversation = this.#conversation
     const own = !conversation.inTransaction
     if (own) conversation.begin({})
-    const onAbort = (): void => void this.cancelQuery().catch(() => {})
+    const onAbort = (): void => void this.cancelQuery?.().catch(() => {})
     options?.signal?.addEventListener('abort', onAbort, { once: true })
     let suspended = true
     this.#enter()
@@ -327,6 +349,13 @@ export class TenonConnection implements DatabaseConnection {
       hint: 'Await every query inside the callback before it returns.',
     })
   }
+}
+
+/** As Kysely's dialect does it: the stack of an error that came over the wire ends at the socket, so whoever asked is appended. */
+function showCaller(error: unknown): unknown {
+  if (error instanceof Error && error.stack !== undefined)
+    error.stack += `\n${new Error().stack?.split('\n').slice(1).join('\n')}`
+  return error
 }
 
 function toQueryResult<R>({ tag, rows }: StepResult): QueryResult<R> {

@@ -7,7 +7,7 @@
 import { AbortedTransactionError, type TransactionSettings } from 'kysely'
 import type { Context } from './context.ts'
 import type { Runner, RunOptions } from './runner.ts'
-import { brokenOut, type ConnectionMode, wordOf } from './statement-rules.ts'
+import { type ConnectionMode, wordOf } from './statement-rules.ts'
 import {
   assertBeginSettings,
   beginStep,
@@ -107,10 +107,10 @@ export class Conversation {
       ...options,
       contextAt: 0,
       statementTimeoutMs: context.statementTimeoutMs,
+      // Somebody else may have left a transaction open on this connection: then nothing of ours was committed, and it must not look so.
+      stands: { status: 'I', what: 'another user of the connection' },
     })
     if (inline) this.needsCleanup = false
-    // Somebody else had left a transaction open on this connection: nothing of ours was committed, and it must not look so.
-    if (this.#runner.line.status !== 'I') throw this.#breakOff('the connection')
     return results[1] as StepResult
   }
 
@@ -127,13 +127,13 @@ export class Conversation {
           statementTimeoutMs: context.statementTimeoutMs,
           utility: true,
           begins: true,
+          stands: { status: 'T', what: wordOf(plan) },
         })
       )[2] as StepResult
     } catch (error) {
       await this.#rollbackQuietly()
       throw error
     }
-    if (this.#runner.line.status !== 'T') throw this.#breakOff(wordOf(plan))
     await this.#commitAndClean(true, true, true)
     return result
   }
@@ -161,7 +161,6 @@ export class Conversation {
     const prologue = this.#prologue(state, plan)
     try {
       const result = lastOf(await this.#runner.run([...prologue.steps, step], prologue.options))
-      if (this.#mode === 'session' && this.#runner.line.status !== 'T') throw this.#breakOff(wordOf(plan))
       this.#note(state, plan)
       return result
     } catch (error) {
@@ -198,6 +197,7 @@ export class Conversation {
       options: {
         begins,
         utility: plan.form !== 'self-contained',
+        ...(this.#mode === 'session' ? { stands: { status: 'T' as const, what: wordOf(plan) } } : {}),
         ...(contextAt === undefined ? {} : { contextAt }),
         ...(context === undefined ? {} : { statementTimeoutMs: context.statementTimeoutMs }),
       },
@@ -357,7 +357,8 @@ export class Conversation {
     if (clean) this.needsCleanup = true
     try {
       const { tag } = await this.#commitAndClean(state.wrote && !aborted, clean, state.unnamed)
-      return tag?.command === 'ROLLBACK' ? (state.error ?? new AbortedTransactionError()) : undefined
+      if (tag?.command !== 'ROLLBACK') return undefined
+      return this.#mode === 'plain' || state.error === undefined ? new AbortedTransactionError() : state.error
     } finally {
       this.#end()
     }
@@ -378,7 +379,7 @@ export class Conversation {
 
   #cleaned(deallocated: boolean): void {
     this.needsCleanup = false
-    if (deallocated) this.#runner.line.statements.forgetAll()
+    if (deallocated) this.#runner.line.deallocated()
   }
 
   #assertCommitted(result: StepResult): void {
@@ -415,11 +416,5 @@ export class Conversation {
     if (!this.needsCleanup || this.#runner.line.loss !== undefined) return
     await this.#runner.run(this.#cleanup(true))
     this.#cleaned(true)
-  }
-
-  /** Whatever the statement did, nothing more runs on this connection. */
-  #breakOff(what: string): Error {
-    this.#runner.line.end({ reason: 'destroyed' })
-    return brokenOut(what)
   }
 }

@@ -226,6 +226,7 @@ export class Database<DB> implements AsyncDisposable {
         plans: this.#plans,
         shared: pool.shared,
         observe: this.#options.observe,
+        log: this.#log,
       })
     }
     return new Session<T>({
@@ -273,13 +274,14 @@ export class Database<DB> implements AsyncDisposable {
         plans,
         shared,
         observe: this.#options.observe,
+        log: this.#log,
       })
     }
     return new Kysely<DB>(this.#props(acquire, source))
   }
 
   #props(acquire: () => Promise<TenonConnection>, source: LineSource): Omit<OwnSessionProps, 'options' | 'derive'> {
-    const driver = new TenonDriver({ acquire, log: this.#log })
+    const driver = new TenonDriver({ acquire })
     const owner: ExecutorOwner = {
       driver,
       compiler: this.#compiler,

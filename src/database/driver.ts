@@ -10,13 +10,11 @@ import {
   type DatabaseConnection,
   type Driver,
   IdentifierNode,
-  type Log,
   type QueryCompiler,
   RawNode,
   type TransactionSettings,
 } from 'kysely'
 import type { TenonConnection } from './connection.ts'
-import { addLogging } from './logging.ts'
 import { beginText } from './steps.ts'
 
 /** Takes a connection out of a pool for one purpose. */
@@ -25,22 +23,18 @@ export type AcquireConnection = () => Promise<TenonConnection>
 export class TenonDriver implements Driver {
   readonly #acquire: AcquireConnection
   readonly #beginsNow: boolean
-  readonly #log: Log | undefined
   readonly #destroy: (() => Promise<void>) | undefined
 
   /**
    * @param options.beginsNow - send BEGIN at once, as a drop-in for Kysely's dialect has to
-   * @param options.log - wraps every connection; left out where Kysely itself does so
    */
   constructor(options: {
     readonly acquire: AcquireConnection
     readonly beginsNow?: boolean
-    readonly log?: Log | undefined
     readonly destroy?: () => Promise<void>
   }) {
     this.#acquire = options.acquire
     this.#beginsNow = options.beginsNow ?? false
-    this.#log = options.log
     this.#destroy = options.destroy
   }
 
@@ -49,7 +43,6 @@ export class TenonDriver implements Driver {
   async acquireConnection(options?: AbortableOperationOptions): Promise<TenonConnection> {
     const connection =
       options?.signal === undefined ? await this.#acquire() : await acquireUnless(options.signal, this.#acquire)
-    if (this.#log !== undefined) addLogging(connection, this.#log)
     return connection
   }
 

@@ -5,7 +5,13 @@
  */
 import pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
-import { assertConnectionString, defaultConnectTimeoutMs, type PoolOptions, toPoolConfig } from './connection-config.ts'
+import {
+  assertConnectionString,
+  assertPoolOptions,
+  defaultConnectTimeoutMs,
+  type PoolOptions,
+  toPoolConfig,
+} from './connection-config.ts'
 import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
 import type { LineSource } from './lines.ts'
 import { SocketLines } from './socket-lines.ts'
@@ -32,6 +38,7 @@ export interface LineSourceOptions {
  * @throws {TenonError} CONNECTION_CONFIG when it is none of the known forms
  */
 export function createLineSource(connection: Connection, options: LineSourceOptions): LineSource {
+  assertPoolOptions(options.pool)
   const connectTimeoutMs = options.pool.connectTimeoutMs ?? defaultConnectTimeoutMs
   const embedded = { statementLimit: options.statementLimit, waitTimeoutMs: connectTimeoutMs }
   if (typeof connection === 'string') {
@@ -43,7 +50,7 @@ export function createLineSource(connection: Connection, options: LineSourceOpti
       return new EmbeddedLines({ ...embedded, shared: true, open: async () => connection })
     if (isPool(connection))
       return new SocketLines({ ...options, connectTimeoutMs, shared: true, pool: () => connection })
-    if (typeof connection !== 'object' || connection === null) {
+    if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
       throw new TenonError({
         code: 'CONNECTION_CONFIG',
         message: 'connection is neither a URL, a pg configuration, a pg.Pool nor a PGlite',

@@ -1,53 +1,46 @@
 /**
- * Kysely's log around a connection, event for event as Kysely's own driver writes it.
+ * Kysely's log around a statement, event for event as Kysely's own driver writes it.
  *
- * Sessions have a driver of their own, which Kysely does not wrap; this does it instead. Owns nothing but that.
+ * Sessions and services have a driver of their own, which Kysely does not wrap; this does it instead. Owns nothing but that.
  */
-import type { CompiledQuery, Log, QueryResult } from 'kysely'
-import type { TenonConnection } from './connection.ts'
+import type { CompiledQuery, Log } from 'kysely'
 
-/** Wraps a connection's methods so that each statement is logged once it has ended. */
-export function addLogging(connection: TenonConnection, log: Log): void {
-  const { executeQuery, streamQuery } = connection
-  connection.executeQuery = async <R>(query: CompiledQuery): Promise<QueryResult<R>> => {
-    const started = performance.now()
-    let result: QueryResult<R>
-    try {
-      result = (await executeQuery.call(connection, query)) as QueryResult<R>
-    } catch (error) {
-      await logError(log, query, error, started)
-      throw error
-    }
-    await log.query(() => ({
-      level: 'query',
-      isStream: false,
-      query,
-      queryDurationMillis: performance.now() - started,
-    }))
-    return result
+/** Runs a statement and logs it once it has ended. */
+export async function withLog<T>(log: Log, query: CompiledQuery, run: () => Promise<T>): Promise<T> {
+  const started = performance.now()
+  let result: T
+  try {
+    result = await run()
+  } catch (error) {
+    await logError(log, query, error, started)
+    throw error
   }
-  connection.streamQuery = async function* <R>(
-    query: CompiledQuery,
-    chunkSize: number,
-    options?: { readonly signal?: AbortSignal },
-  ) {
-    const started = performance.now()
-    let failed = false
-    try {
-      yield* streamQuery.call(connection, query, chunkSize, options) as AsyncIterable<QueryResult<R>>
-    } catch (error) {
-      failed = true
-      await logError(log, query, error, started)
-      throw error
-    } finally {
-      if (!failed)
-        await log.query(() => ({
-          level: 'query',
-          isStream: true,
-          query,
-          queryDurationMillis: performance.now() - started,
-        }))
-    }
+  await log.query(() => ({ level: 'query', isStream: false, query, queryDurationMillis: performance.now() - started }))
+  return result
+}
+
+/** Passes a stream on and logs it once it has ended, early or not. */
+export async function* withStreamLog<T>(
+  log: Log,
+  query: CompiledQuery,
+  stream: AsyncIterable<T>,
+): AsyncIterableIterator<T> {
+  const started = performance.now()
+  let failed = false
+  try {
+    yield* stream
+  } catch (error) {
+    failed = true
+    await logError(log, query, error, started)
+    throw error
+  } finally {
+    if (!failed)
+      await log.query(() => ({
+        level: 'query',
+        isStream: true,
+        query,
+        queryDurationMillis: performance.now() - started,
+      }))
   }
 }
 

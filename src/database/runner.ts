@@ -8,9 +8,11 @@ import { CommitUnknownError, ConnectionLostError, TenonError } from '../kernel/e
 import { fromServerError } from '../kernel/server-error.ts'
 import { driverError } from './driver-errors.ts'
 import type { Facts } from './facts.ts'
+import { brokenOut } from './statement-rules.ts'
+import { rollbackStep } from './steps.ts'
 import { type ErrorReport, serverErrorFields } from './wire/backend-messages.ts'
 import type { Line, Outcome } from './wire/line.ts'
-import type { Step, StepResult } from './wire/unit.ts'
+import type { Step, StepResult, TransactionStatus, WireUnit } from './wire/unit.ts'
 
 /** What is known around a unit, for the sake of its errors. */
 export interface RunOptions {
@@ -25,6 +27,8 @@ export interface RunOptions {
   readonly begins?: boolean
   /** Steps that count: what fails after them (the clean-up behind a COMMIT) costs the connection and not the result. */
   readonly essential?: number
+  /** Where the transaction must stand afterwards, and what to name when it does not: whoever moved it, nothing more may run here. */
+  readonly stands?: { readonly status: TransactionStatus; readonly what: string }
   /** The statement is no query, so that names in an error come from its text and not from a value. */
   readonly utility?: boolean
 }
@@ -39,9 +43,10 @@ export interface RunnerShared {
   readonly rawErrors: boolean
 }
 
-/** Statement gone, statement there already, or a plan whose result changed shape under it. */
-function isStale(error: ErrorReport): boolean {
+/** Statement gone, statement there already, a plan whose result changed shape, or one whose parameters no longer fit the columns. */
+function isStale(unit: WireUnit, error: ErrorReport): boolean {
   const sqlstate = error.fields.get('C')
+  if (unit.failedAtBind && sqlstate?.startsWith('42')) return true
   return (
     sqlstate === '26000' ||
     sqlstate === '42P05' ||
@@ -79,25 +84,34 @@ export class Runner {
     const started = performance.now()
     this.shared.roundTrips++
     let { unit, loss, sent } = await send()
-    if (unit.error !== undefined && loss === undefined && isStale(unit.error)) {
+    if (unit.error !== undefined && loss === undefined && isStale(unit, unit.error)) {
       for (const name of unit.names()) this.line.statements.drop(name)
       if (unit.error.fields.get('C') === '26000') this.line.statements.dropAll()
-      if (options.begins === true && this.line.status === 'E') {
-        this.shared.roundTrips++
-        await this.line.run([{ text: 'rollback', name: '', values: [], silent: true }])
-      }
-      if ((options.repeatable === true || options.begins === true) && this.line.status === 'I') {
+      if (await this.#rewound(unit, options)) {
         this.shared.healed++
         this.shared.roundTrips++
         ;({ unit, loss, sent } = await send())
       }
     }
-    if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) return unit.results
+    if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) {
+      if (options.stands === undefined || options.stands.status === unit.status) return unit.results
+      this.line.end({ reason: 'destroyed' })
+      throw brokenOut(options.stands.what)
+    }
     if (options.essential !== undefined && unit.at >= options.essential) {
       this.line.end({ reason: 'destroyed' })
       return unit.results
     }
     throw this.#failure({ unit, loss, sent }, options, performance.now() - started)
+  }
+
+  /** Whether a failed unit left nothing behind, so that it can be sent once more. */
+  async #rewound(unit: WireUnit, options: RunOptions): Promise<boolean> {
+    if (unit.status === 'I') return options.repeatable === true || options.begins === true
+    if (options.begins !== true) return false
+    this.shared.roundTrips++
+    const rollback = await this.line.run([rollbackStep])
+    return rollback.unit.status === 'I'
   }
 
   #failure({ unit, loss, sent }: Outcome, options: RunOptions, elapsedMs: number): unknown {

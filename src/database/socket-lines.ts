@@ -10,7 +10,7 @@ import { fromServerError } from '../kernel/server-error.ts'
 import { toServerErrorFields } from '../kernel/server-error-fields.ts'
 import { isClean, type Lease, type LineCounts, type LineSource } from './lines.ts'
 import type { Line } from './wire/line.ts'
-import { takeSocketLine } from './wire/socket-channel.ts'
+import { settleClient, takeSocketLine } from './wire/socket-channel.ts'
 
 export interface SocketLinesOptions {
   /** Called at the first checkout; nothing connects before. */
@@ -33,6 +33,8 @@ export class SocketLines implements LineSource {
   #leases = 0
   #closed = false
   #drained: (() => void) | undefined
+  /** Told when the drain time is over, so that nobody waits for a connection that will never come. */
+  readonly #waiting = new Set<(error: TenonError) => void>()
 
   constructor(options: SocketLinesOptions) {
     this.#options = options
@@ -46,6 +48,7 @@ export class SocketLines implements LineSource {
 
   async acquire(): Promise<Lease> {
     const client = await this.#connect()
+    await settleClient(client)
     const socket = takeSocketLine(client, {
       shared: this.#options.shared,
       statementLimit: this.#options.statementLimit,
@@ -105,6 +108,7 @@ export class SocketLines implements LineSource {
         new Promise<void>((resolve) => (this.#drained = resolve)),
         delay(drainMs, undefined, { ref: false }),
       ])
+    for (const give of [...this.#waiting]) give(closed())
     if (this.#options.shared) return
     const ended = pool.end()
     // pg's pool waits for every checked-out client; after the drain time they are cut.
@@ -119,12 +123,7 @@ export class SocketLines implements LineSource {
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    if (this.#closed)
-      throw new TenonError({
-        code: 'DATABASE_CLOSED',
-        message: 'the database was closed',
-        hint: 'Create the database object once per process and close it last.',
-      })
+    if (this.#closed) throw closed()
     if (this.#pool === undefined) {
       this.#pool = this.#options.pool()
       // Without a listener the death of an idle connection would end the process.
@@ -144,11 +143,28 @@ export class SocketLines implements LineSource {
     return await this.#dial(pool)
   }
 
+  #checkout(pool: pg.Pool): Promise<pg.PoolClient> {
+    return new Promise((resolve, reject) => {
+      let waiting = true
+      const give = (error: unknown): void => {
+        waiting = false
+        reject(error)
+      }
+      this.#waiting.add(give)
+      pool.connect((error, client, release) => {
+        this.#waiting.delete(give)
+        if (!waiting) release()
+        else if (error !== undefined || client === undefined) reject(error)
+        else resolve(client)
+      })
+    })
+  }
+
   async #dial(pool: pg.Pool): Promise<pg.PoolClient> {
     const deadline = performance.now() + this.#options.connectTimeoutMs
     for (let attempt = 0; ; attempt++) {
       try {
-        return await pool.connect()
+        return await this.#checkout(pool)
       } catch (error) {
         const failure = connectError(error)
         // Full or starting servers mend themselves; anything else does not get better by waiting.
@@ -159,6 +175,14 @@ export class SocketLines implements LineSource {
       }
     }
   }
+}
+
+function closed(): TenonError {
+  return new TenonError({
+    code: 'DATABASE_CLOSED',
+    message: 'the database was closed',
+    hint: 'Create the database object once per process and close it last.',
+  })
 }
 
 const networkCodes = new Set([

@@ -25,6 +25,7 @@ export interface Report {
 export interface WorkloadReport {
   readonly key: Workload['key']
   readonly title: string
+  readonly inFlight: number
   readonly rounds: number
   readonly readsPerTurn: number
   /** Median of `select 1` on the same way to the server. */
@@ -73,6 +74,7 @@ export function toWorkloadReport(
   return {
     key: workload.key,
     title: workload.title,
+    inFlight: workload.inFlight,
     ...facts,
     contestants: outcome.scores.map((score) => {
       const ratio = outcome.ratio(score.key, barePg.key)
@@ -104,7 +106,7 @@ export function toMarkdown(report: Report): string {
       '',
       `## ${workload.title}`,
       '',
-      `Medians of ${workload.rounds} interleaved rounds of ${workload.readsPerTurn} reads; \`select 1\` on this way takes ${workload.roundTripMs.toFixed(2)} ms.`,
+      `Medians of ${workload.rounds} interleaved rounds of ${workload.readsPerTurn} reads${workload.inFlight === 1 ? ', of each the median read' : ''}; \`select 1\` on this way takes ${workload.roundTripMs.toFixed(2)} ms.`,
       '',
       '| contestant | µs per read | reads/s | time against pg (middle half of rounds) | throughput against pg | client CPU µs per read | wrong |',
       '|---|---:|---:|---:|---:|---:|---:|',

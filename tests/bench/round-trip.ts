@@ -3,7 +3,7 @@
  */
 import { Client } from 'pg'
 import type { DelayProxy } from './delay-proxy.ts'
-import { quantile } from './rounds.ts'
+import { quantile } from './quantile.ts'
 
 /**
  * Measures `select 1` one after another.

@@ -4,6 +4,7 @@
  */
 import type { BenchUrls } from './bench-database.ts'
 import type { Contestant } from './contestants.ts'
+import { quantile } from './quantile.ts'
 import { runTurn, type Turn, type Workload } from './workloads.ts'
 
 /** What a contestant reached. Times are medians over the rounds. */
@@ -112,13 +113,4 @@ function toScore({ key, label }: Contestant, turns: readonly Turn[]): Score {
     readsPerSecond: 1 / seconds,
     wrongAnswers: turns.reduce((sum, turn) => sum + turn.wrongAnswers, 0),
   }
-}
-
-/** By linear interpolation between the two nearest. */
-export function quantile(values: readonly number[], fraction: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const position = (sorted.length - 1) * fraction
-  const below = sorted[Math.floor(position)] ?? Number.NaN
-  const above = sorted[Math.ceil(position)] ?? Number.NaN
-  return below + (above - below) * (position - Math.floor(position))
 }

@@ -141,7 +141,7 @@ describe('A repeated transaction', () => {
 
   test('begins no attempt beyond its budget of time', async () => {
     let attempts = 0
-    const losing = tenant(db, 'ada').transaction({ retry: 1_000, retryBudgetMs: 150 }, async (trx) => {
+    const losing = tenant(db, 'ada').transaction({ retry: 1_000, retryBudgetMs: 500 }, async (trx) => {
       attempts += 1
       await lose(trx)
     })

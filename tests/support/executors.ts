@@ -196,7 +196,13 @@ function comparable(events: readonly LoggedEvent[], mode: BehaviourOptions['log'
 export function toLogged(event: LogEvent): LoggedEvent {
   const { sql, parameters } = event.query
   if (event.level === 'query') return { level: 'query', isStream: event.isStream, sql, parameters }
-  return { level: 'error', isStream: undefined, sql, parameters, failure: sqlstateOf(event.error) ?? String(event.error) }
+  return {
+    level: 'error',
+    isStream: undefined,
+    sql,
+    parameters,
+    failure: sqlstateOf(event.error) ?? String(event.error),
+  }
 }
 
 async function sqlstateOfFailure(query: Promise<unknown>, executor: Executor): Promise<string> {

@@ -69,10 +69,11 @@ const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
  */
 export async function startPostgres(options: StartPostgresOptions): Promise<RunningPostgres> {
   const owner = serverOwner()
+  const port = await freePort()
+  // From here to the spawn nothing is awaited: until the watchdog runs, nobody would delete the directory.
   const directory = mkdtempSync(join(owner ? '/tmp' : tmpdir(), 'tenon-postgres-'))
   if (owner) chownSync(directory, owner.uid, owner.gid)
   const binDir = readableBinaries(options.binDir, directory, owner)
-  const port = await freePort()
   // Read through this handle: a server that dies takes its directory with it, and its last words are the ones wanted.
   const logHandle = openSync(join(directory, 'server.log'), 'a+')
   let finalLog: string | undefined

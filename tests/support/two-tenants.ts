@@ -7,9 +7,16 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
-import type { Generated } from 'kysely'
+import type { Generated, Kysely } from 'kysely'
 import { Client } from 'pg'
-import { createDatabase, type Database, type DatabaseOptions, type Session, type SessionOptions } from '../../src/index.ts'
+import {
+  createDatabase,
+  type Database,
+  type DatabaseOptions,
+  type Session,
+  type SessionOptions,
+  withDedicatedConnection,
+} from '../../src/index.ts'
 import { createLogin, createTemplate, createTestDatabase } from './database.ts'
 
 /** `DB` of the suite. */
@@ -67,19 +74,29 @@ export interface GroundKind {
 /** Every option a ground's database is made with unless a test says otherwise. */
 const groundOptions = { roles: ['tenant_member', 'tenant_guest'], settings: ['app.tenant_id'] } as const
 
-export const grounds: readonly GroundKind[] = [
-  { name: 'a powerless login', isEmbedded: false, isPowerful: false, open: (options) => openOnServer(false, options) },
-  {
-    name: 'a trusted superuser login',
-    isEmbedded: false,
-    isPowerful: true,
-    open: (options) => openOnServer(true, options),
-  },
-  { name: 'PGlite', isEmbedded: true, isPowerful: true, open: openEmbedded },
-]
+/** What every installation should have: a login that can do nothing but become one of the session roles. */
+export const powerlessLogin: GroundKind = {
+  name: 'a powerless login',
+  isEmbedded: false,
+  isPowerful: false,
+  open: (options) => openOnServer(false, options),
+}
+
+/** Nothing but what is sent keeps a statement from running as the superuser. The controls run on it too. */
+export const trustedSuperuser: GroundKind = {
+  name: 'a trusted superuser login',
+  isEmbedded: false,
+  isPowerful: true,
+  open: (options) => openOnServer(true, options),
+}
+
+/** A superuser on the one connection there is. */
+export const embedded: GroundKind = { name: 'PGlite', isEmbedded: true, isPowerful: true, open: openEmbedded }
+
+export const grounds: readonly GroundKind[] = [powerlessLogin, trustedSuperuser, embedded]
 
 /** The two that have a server, for what PGlite cannot do (several connections, killing, cancelling). */
-export const serverGrounds = grounds.filter((kind) => !kind.isEmbedded)
+export const serverGrounds: readonly GroundKind[] = [powerlessLogin, trustedSuperuser]
 
 async function openOnServer(powerful: boolean, options: Partial<DatabaseOptions> = {}): Promise<Ground> {
   const template = await createTemplate('two-tenants', async (adminUrl) => {
@@ -145,6 +162,50 @@ function assemble(options: DatabaseOptions, admin: Ground['admin']): Assembled {
     close: async () => void (await Promise.all(opened.map((database) => database.close({ drainMs: 200 })))),
   }
 }
+
+/** What identifies a statement, read by a query without raw SQL. */
+export interface WhoRan {
+  readonly role: string
+  readonly sub: string | undefined
+  readonly tenant: string
+  readonly actor: string
+}
+
+/** Who the executor's next query runs as. */
+export async function whoRuns(executor: Kysely<TwoTenants>): Promise<WhoRan> {
+  const { role, claims, tenant, actor } = await executor
+    .selectFrom('identity')
+    .select(['role', 'claims', 'tenant', 'actor'])
+    .executeTakeFirstOrThrow()
+  return { role, sub: JSON.parse(claims || '{}').sub, tenant: tenant ?? '', actor: actor ?? '' }
+}
+
+/** The answer of {@link whoRuns} for a session of {@link Ground.as}. */
+export const runsAs = (sub: string): WhoRan => ({ role: 'tenant_member', sub, tenant: '', actor: '' })
+
+/**
+ * What stands on the ground's connection at the level of the session, read as the login. On a server the connection is
+ * ended by it, so the next statement begins on a new one.
+ */
+export async function leftBehind(ground: Pick<Ground, 'db'>): Promise<Row> {
+  return await withDedicatedConnection(ground.db, {}, async (connection) => {
+    const { rows } = await connection.query(sessionState)
+    return rows[0] ?? {}
+  })
+}
+
+const sessionState = `
+  select current_user::text as "user", session_user::text as login, current_setting('role') as role,
+    current_setting('client_encoding') as client_encoding,
+    (select coalesce(string_agg(name || '=' || setting, ', ' order by name), '') from pg_settings where source = 'session') as settings,
+    coalesce(current_setting('app.left', true), '') as setting,
+    coalesce(current_setting('app.tenant_id', true), '') as tenant,
+    coalesce(current_setting('request.jwt.claims', true), '') as claims,
+    (select count(*)::int from pg_locks where pid = pg_backend_pid() and locktype = 'advisory') as locks,
+    (select count(*)::int from pg_cursors where name <> '') as cursors,
+    (select count(*)::int from pg_listening_channels()) as channels,
+    (select count(*)::int from pg_class where relnamespace = pg_my_temp_schema()) as temporary,
+    (select count(*)::int from pg_prepared_statements where from_sql) as prepared`
 
 const fixture = readFileSync(new URL('./two-tenants.sql', import.meta.url), 'utf8')
 

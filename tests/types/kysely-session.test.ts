@@ -5,7 +5,14 @@
 import type { ControlledTransaction, InsertResult, Kysely, QueryResult, SelectQueryBuilder, Transaction } from 'kysely'
 import { ParseJSONResultsPlugin, sql } from 'kysely'
 import { describe, expectTypeOf, test } from 'vitest'
-import { createDatabase, type Database, first, type Session, type SessionTransaction, TenonDialect } from '../../src/index.ts'
+import {
+  createDatabase,
+  type Database,
+  first,
+  type Session,
+  type SessionTransaction,
+  TenonDialect,
+} from '../../src/index.ts'
 import type { PeopleAndPets } from '../support/people-and-pets.ts'
 
 declare const db: Database<PeopleAndPets>
@@ -22,9 +29,15 @@ describe('A session', () => {
   })
 
   test('gives rows with the types Kysely gives', () => {
-    const rows = me.selectFrom('person').leftJoin('pet', 'pet.owner_id', 'person.id').select(['first_name', 'pet.name']).execute()
+    const rows = me
+      .selectFrom('person')
+      .leftJoin('pet', 'pet.owner_id', 'person.id')
+      .select(['first_name', 'pet.name'])
+      .execute()
     expectTypeOf(rows).resolves.toEqualTypeOf<{ first_name: string; name: string | null }[]>()
-    expectTypeOf(me.insertInto('badge').values({ id: 1, label: 'x' }).execute()).resolves.toEqualTypeOf<InsertResult[]>()
+    expectTypeOf(me.insertInto('badge').values({ id: 1, label: 'x' }).execute()).resolves.toEqualTypeOf<
+      InsertResult[]
+    >()
     // @ts-expect-error there is no such table
     me.selectFrom('nowhere')
     // @ts-expect-error there is no such column
@@ -38,7 +51,9 @@ describe('A session', () => {
     type Extra = { extra: { id: number } }
     expectTypeOf(me.$extendTables<Extra>()).toExtend<Session<PeopleAndPets & Extra>>()
     expectTypeOf(me.withTables<Extra>()).toExtend<Session<PeopleAndPets & Extra>>()
-    expectTypeOf(me.$extendTables<Extra>().selectFrom('extra').selectAll().execute()).resolves.toEqualTypeOf<{ id: number }[]>()
+    expectTypeOf(me.$extendTables<Extra>().selectFrom('extra').selectAll().execute()).resolves.toEqualTypeOf<
+      { id: number }[]
+    >()
     expectTypeOf(me.$omitTables<'toy'>()).toEqualTypeOf<Session<Omit<PeopleAndPets, 'toy'>>>()
     expectTypeOf(me.$pickTables<'pet' | 'toy'>()).toEqualTypeOf<Session<Pick<PeopleAndPets, 'pet' | 'toy'>>>()
     // @ts-expect-error toy is gone
@@ -109,17 +124,22 @@ describe('A batch', () => {
 
 describe('A transaction', () => {
   test('of ours passes a Transaction that batches and knows what to do after its commit', () => {
-    const result = me.transaction({ retry: 5, isolationLevel: 'serializable', accessMode: 'read write' }, async (trx) => {
-      expectTypeOf(trx).toEqualTypeOf<SessionTransaction<PeopleAndPets>>()
-      expectTypeOf(trx).toExtend<Transaction<PeopleAndPets>>()
-      expectTypeOf(trx.isTransaction).toEqualTypeOf<true>()
-      trx.afterCommit(() => {})
-      trx.afterCommit(async () => {})
-      expectTypeOf(await trx.batch([first(trx.selectFrom('pet').select('id'))])).toEqualTypeOf<[{ id: number } | undefined]>()
-      expectTypeOf(trx.withSchema('lab')).toEqualTypeOf<SessionTransaction<PeopleAndPets>>()
-      expectTypeOf(trx.$pickTables<'pet'>()).toEqualTypeOf<SessionTransaction<Pick<PeopleAndPets, 'pet'>>>()
-      return 5 as const
-    })
+    const result = me.transaction(
+      { retry: 5, isolationLevel: 'serializable', accessMode: 'read write' },
+      async (trx) => {
+        expectTypeOf(trx).toEqualTypeOf<SessionTransaction<PeopleAndPets>>()
+        expectTypeOf(trx).toExtend<Transaction<PeopleAndPets>>()
+        expectTypeOf(trx.isTransaction).toEqualTypeOf<true>()
+        trx.afterCommit(() => {})
+        trx.afterCommit(async () => {})
+        expectTypeOf(await trx.batch([first(trx.selectFrom('pet').select('id'))])).toEqualTypeOf<
+          [{ id: number } | undefined]
+        >()
+        expectTypeOf(trx.withSchema('lab')).toEqualTypeOf<SessionTransaction<PeopleAndPets>>()
+        expectTypeOf(trx.$pickTables<'pet'>()).toEqualTypeOf<SessionTransaction<Pick<PeopleAndPets, 'pet'>>>()
+        return 5 as const
+      },
+    )
     expectTypeOf(result).resolves.toEqualTypeOf<5>()
     expectTypeOf(me.transaction(async () => 'x')).resolves.toEqualTypeOf<string>()
   })
@@ -143,7 +163,9 @@ describe('A transaction', () => {
     expectTypeOf(trx).toExtend<ControlledTransaction<PeopleAndPets>>()
     trx.afterCommit(() => {})
     const point = await trx.savepoint('here').execute()
-    expectTypeOf(await point.batch([first(point.selectFrom('pet').select('id'))])).toEqualTypeOf<[{ id: number } | undefined]>()
+    expectTypeOf(await point.batch([first(point.selectFrom('pet').select('id'))])).toEqualTypeOf<
+      [{ id: number } | undefined]
+    >()
     await point.rollbackToSavepoint('here').execute()
     // @ts-expect-error no such savepoint
     await point.rollbackToSavepoint('there').execute()

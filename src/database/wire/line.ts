@@ -37,6 +37,8 @@ export interface Channel {
   unsolicited(frame: Buffer): void
   /** Asks the server to cancel what runs; resolves when the request has been dealt with. Absent where there is no such request. */
   cancel?(): Promise<void>
+  /** Whoever else prepared statements on this connection has lost them. */
+  deallocated?(): void
   /** Ends the connection at once. */
   destroy(): void
 }
@@ -119,6 +121,12 @@ export class Line {
       unit.abandon()
       settle({ unit, loss: this.loss, sent: false })
     })
+  }
+
+  /** Every prepared statement of the connection has been deallocated. */
+  deallocated(): void {
+    this.statements.forgetAll()
+    this.channel.deallocated?.()
   }
 
   /** Feeds bytes from the server. */

@@ -25,6 +25,7 @@ export class SimpleUnit implements WireUnit {
   failure: unknown
   status: TransactionStatus | undefined
   copy = false
+  readonly failedAtBind = false
   readonly #text: string
   readonly #parsers: TypeParsers
   #open: StepResult | undefined

@@ -17,7 +17,12 @@ interface ClientInternals {
   readonly host: string
   readonly port: number
   readonly ssl: unknown
-  readonly connection: { readonly stream: Socket & { listeners(event: 'data'): ((chunk: Buffer) => void)[] } }
+  readonly _activeQuery: unknown
+  readonly _queryQueue: readonly unknown[]
+  readonly connection: {
+    parsedStatements: Record<string, string>
+    readonly stream: Socket & { listeners(event: 'data'): ((chunk: Buffer) => void)[] }
+  }
 }
 
 const lines = new WeakMap<object, SocketLine>()
@@ -47,6 +52,17 @@ export function takeSocketLine(
   handOver.take()
   lines.set(client, handOver)
   return handOver
+}
+
+/** Waits for queries that somebody else has on their way, such as those of a pool's `connect` listener. */
+export async function settleClient(client: pg.ClientBase): Promise<void> {
+  // pg declares only its public face; both members are what its own `drain` event goes by.
+  const { _activeQuery: active, _queryQueue: queue } = client as unknown as ClientInternals
+  if ((active === null || active === undefined) && queue.length === 0) return
+  await new Promise<void>((resolve) => {
+    client.once('drain', resolve)
+    client.once('end', resolve)
+  })
 }
 
 class SocketHandOver implements SocketLine, Channel {
@@ -100,6 +116,10 @@ class SocketHandOver implements SocketLine, Channel {
     const { processID, secretKey, host, port, ssl } = this.#client
     if (processID === null || secretKey === null) return Promise.reject(new Error('the server gave no cancel key'))
     return cancelRequest({ host, port, processId: processID, secretKey, ssl })
+  }
+
+  deallocated(): void {
+    this.#client.connection.parsedStatements = {}
   }
 
   destroy(): void {

@@ -59,6 +59,8 @@ export interface WireUnit {
   readonly failure: unknown
   readonly status: TransactionStatus | undefined
   readonly copy: boolean
+  /** The error came at the Bind of a statement that had been prepared before: its plan may be out of date. */
+  readonly failedAtBind: boolean
   encode(writer: MessageWriter, cache: StatementCache): void
   /** Takes one message; true at ReadyForQuery. Throws when the message cannot come here. */
   handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean
@@ -82,6 +84,8 @@ export class Unit implements WireUnit {
   status: TransactionStatus | undefined
   /** The answer opened COPY, which no session can speak: the connection is to be destroyed. */
   copy = false
+
+  failedAtBind = false
 
   readonly #parsers: TypeParsers
   readonly #ops: number[] = []
@@ -187,6 +191,8 @@ export class Unit implements WireUnit {
         this.#describe(null)
         return false
       case code.errorResponse:
+        this.failedAtBind =
+          this.error === undefined && this.#ops[this.#op] === Op.bind && this.#ops[this.#op - 1] !== Op.parse
         this.error ??= readError(buffer, start, end)
         return false
       case code.emptyQueryResponse:

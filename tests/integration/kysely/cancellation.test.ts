@@ -15,11 +15,14 @@ const waiting = () => sql<{ got: boolean }>`select pg_advisory_xact_lock(77) is 
 async function hold({ admin }: Scene) {
   await admin('select pg_advisory_lock(77)')
   const waiters = async () => {
-    const rows = await admin(`select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`)
+    const rows = await admin(
+      `select pid from pg_stat_activity where datname = current_database() and wait_event = 'advisory'`,
+    )
     return rows.length
   }
   return {
-    untilWaiting: (count: number) => vi.waitFor(async () => expect(await waiters()).toBe(count), { timeout: 5_000, interval: 2 }),
+    untilWaiting: (count: number) =>
+      vi.waitFor(async () => expect(await waiters()).toBe(count), { timeout: 5_000, interval: 2 }),
     letGo: () => admin('select pg_advisory_unlock(77)'),
   }
 }
@@ -64,7 +67,10 @@ describeExecutors('Cancellation', ({ behaves }) => {
     return [row, after]
   })
 
-  const mayWait = { only: (executor: Executor) => !executor.isEmbedded || executor.errors === 'pg', because: 'it is refused inside a transaction of the same PGlite' }
+  const mayWait = {
+    only: (executor: Executor) => !executor.isEmbedded || executor.errors === 'pg',
+    because: 'it is refused inside a transaction of the same PGlite',
+  }
   behaves('stops waiting for a connection', mayWait, async ({ open }) => {
     const db = await open({ pool: { max: 1 } })
     const { signal, abort, reason } = cancelling()
@@ -76,7 +82,9 @@ describeExecutors('Cancellation', ({ behaves }) => {
       return caught
     })
     expect(thrown).toBe(reason)
-    expect(await db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst()).toStrictEqual({ name: 'Catto' })
+    expect(await db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst()).toStrictEqual({
+      name: 'Catto',
+    })
   })
 
   const outcomes: Record<InflightQueryAbortStrategy, { failure?: string; stays: boolean }> = {
@@ -85,48 +93,73 @@ describeExecutors('Cancellation', ({ behaves }) => {
     'kill session': { stays: false, failure: '57P01' },
   }
   for (const [strategy, { failure, stays }] of Object.entries(outcomes)) {
-    behaves(`with "${strategy}" ${stays ? 'leaves the statement running' : 'ends the statement on the server'}`, cancellable, async (scene) => {
-      quietly()
-      const { db, events } = scene
+    behaves(
+      `with "${strategy}" ${stays ? 'leaves the statement running' : 'ends the statement on the server'}`,
+      cancellable,
+      async (scene) => {
+        quietly()
+        const { db, events } = scene
+        const lock = await hold(scene)
+        const { signal, abort, reason } = cancelling()
+        const query = waiting().execute(db, {
+          signal,
+          inflightQueryAbortStrategy: strategy as InflightQueryAbortStrategy,
+        })
+        const thrown = query.catch((error: unknown) => error)
+        await lock.untilWaiting(1)
+        abort()
+        expect(await thrown).toBe(reason)
+        if (stays) await lock.untilWaiting(1)
+        else await lock.untilWaiting(0)
+        await lock.letGo()
+        await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 5_000, interval: 2 })
+        expect(events[0]).toMatchObject(stays ? { level: 'query', isStream: false } : { level: 'error', failure })
+        expect(await sql`select 1 as a`.execute(db)).toMatchObject({ rows: [{ a: 1 }] })
+      },
+    )
+  }
+
+  behaves(
+    'leaves the statement running when no strategy is named',
+    {
+      ...cancellable,
+      only: (executor) => executor.errors === 'pg' && !executor.isEmbedded,
+      because: 'it cancels, or has one connection',
+    },
+    async (scene) => {
       const lock = await hold(scene)
       const { signal, abort, reason } = cancelling()
-      const query = waiting().execute(db, { signal, inflightQueryAbortStrategy: strategy as InflightQueryAbortStrategy })
-      const thrown = query.catch((error: unknown) => error)
+      const thrown = waiting()
+        .execute(scene.db, { signal })
+        .catch((error: unknown) => error)
       await lock.untilWaiting(1)
       abort()
       expect(await thrown).toBe(reason)
-      if (stays) await lock.untilWaiting(1)
-      else await lock.untilWaiting(0)
+      await lock.untilWaiting(1)
       await lock.letGo()
-      await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 5_000, interval: 2 })
-      expect(events[0]).toMatchObject(stays ? { level: 'query', isStream: false } : { level: 'error', failure })
-      expect(await sql`select 1 as a`.execute(db)).toMatchObject({ rows: [{ a: 1 }] })
-    })
+      await vi.waitFor(() => expect(scene.events).toMatchObject([{ level: 'query' }]), { timeout: 5_000, interval: 2 })
+    },
+  )
+
+  const sessionOnly = {
+    only: (executor: Executor) => executor.kind === 'session' && !executor.isEmbedded,
+    because: 'only a session cancels without being asked',
   }
-
-  behaves('leaves the statement running when no strategy is named', { ...cancellable, only: (executor) => executor.errors === 'pg' && !executor.isEmbedded, because: 'it cancels, or has one connection' }, async (scene) => {
-    const lock = await hold(scene)
-    const { signal, abort, reason } = cancelling()
-    const thrown = waiting().execute(scene.db, { signal }).catch((error: unknown) => error)
-    await lock.untilWaiting(1)
-    abort()
-    expect(await thrown).toBe(reason)
-    await lock.untilWaiting(1)
-    await lock.letGo()
-    await vi.waitFor(() => expect(scene.events).toMatchObject([{ level: 'query' }]), { timeout: 5_000, interval: 2 })
-  })
-
-  const sessionOnly = { only: (executor: Executor) => executor.kind === 'session' && !executor.isEmbedded, because: 'only a session cancels without being asked' }
   behaves('cancels on the server when no strategy is named, and prints nothing', sessionOnly, async (scene) => {
     const printed = quietly()
     const lock = await hold(scene)
     const { signal, abort, reason } = cancelling()
-    const thrown = waiting().execute(scene.db, { signal }).catch((error: unknown) => error)
+    const thrown = waiting()
+      .execute(scene.db, { signal })
+      .catch((error: unknown) => error)
     await lock.untilWaiting(1)
     abort()
     expect(await thrown).toBe(reason)
     await lock.untilWaiting(0)
-    await vi.waitFor(() => expect(scene.events).toMatchObject([{ level: 'error', failure: '57014' }]), { timeout: 5_000, interval: 2 })
+    await vi.waitFor(() => expect(scene.events).toMatchObject([{ level: 'error', failure: '57014' }]), {
+      timeout: 5_000,
+      interval: 2,
+    })
     await lock.letGo()
     expect(printed).toStrictEqual([])
   })
@@ -136,14 +169,21 @@ describeExecutors('Cancellation', ({ behaves }) => {
     const db = await scene.open({ pool: { max: 1 } })
     const lock = await hold(scene)
     const { signal, abort } = cancelling()
-    const thrown = waiting().execute(db, { signal, inflightQueryAbortStrategy: 'ignore query' }).catch((error: unknown) => error)
+    const thrown = waiting()
+      .execute(db, { signal, inflightQueryAbortStrategy: 'ignore query' })
+      .catch((error: unknown) => error)
     await lock.untilWaiting(1)
     abort()
     await thrown
     let done = false
-    const next = db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst().finally(() => {
-      done = true
-    })
+    const next = db
+      .selectFrom('pet')
+      .select('name')
+      .where('id', '=', 1)
+      .executeTakeFirst()
+      .finally(() => {
+        done = true
+      })
     await lock.untilWaiting(1)
     expect(done).toBe(false)
     await lock.letGo()
@@ -152,7 +192,10 @@ describeExecutors('Cancellation', ({ behaves }) => {
 
   // On PostgresDialect the rollback that follows at once takes the place of the query to cancel, whose cancelling is then
   // skipped: the transaction waits until the statement has ended by itself.
-  const better = { only: (executor: Executor) => executor.kind !== 'control' && !executor.isEmbedded, because: 'it waits for the statement, or cannot cancel' }
+  const better = {
+    only: (executor: Executor) => executor.kind !== 'control' && !executor.isEmbedded,
+    because: 'it waits for the statement, or cannot cancel',
+  }
   behaves('cancels the statement of a transaction and rolls back', better, async (scene) => {
     quietly()
     const { db, admin, events } = scene
@@ -170,7 +213,16 @@ describeExecutors('Cancellation', ({ behaves }) => {
     expect(await thrown).toBe(reason)
     await lock.letGo()
     expect(await admin('select 1 from badge')).toStrictEqual([])
-    await vi.waitFor(() => expect(events.map((event) => event.failure ?? event.sql)).toStrictEqual(['begin', expect.stringContaining('insert'), '57014', 'rollback']), { timeout: 5_000, interval: 2 })
+    await vi.waitFor(
+      () =>
+        expect(events.map((event) => event.failure ?? event.sql)).toStrictEqual([
+          'begin',
+          expect.stringContaining('insert'),
+          '57014',
+          'rollback',
+        ]),
+      { timeout: 5_000, interval: 2 },
+    )
   })
 
   behaves('stops a stream between chunks and frees the connection', async ({ open }) => {
@@ -193,28 +245,39 @@ describeExecutors('Cancellation', ({ behaves }) => {
     const db = await scene.open({ pool: { max: 1 } })
     const lock = await hold(scene)
     const { signal, abort, reason } = cancelling()
-    const reading = db.selectNoFrom(sql<boolean>`pg_advisory_xact_lock(77) is not null`.as('got')).stream({ chunkSize: 1, signal }).next()
+    const reading = db
+      .selectNoFrom(sql<boolean>`pg_advisory_xact_lock(77) is not null`.as('got'))
+      .stream({ chunkSize: 1, signal })
+      .next()
     const thrown = reading.catch((error: unknown) => error)
     await lock.untilWaiting(1)
     abort()
     expect(await thrown).toBe(reason)
     await lock.letGo()
-    expect(await db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst()).toStrictEqual({ name: 'Catto' })
+    expect(await db.selectFrom('pet').select('name').where('id', '=', 1).executeTakeFirst()).toStrictEqual({
+      name: 'Catto',
+    })
   })
 
-  behaves('never reaches the statement after the one it was meant for', { ...cancellable, log: 'ignored' }, async ({ open }) => {
-    quietly()
-    const db = await open({ pool: { max: 1 } })
-    for (let round = 0; round < 40; round += 1) {
-      const { signal, abort } = cancelling()
-      const first = sql`select count(*) from generate_series(1, ${round * 100}::int)`.execute(db, { signal, inflightQueryAbortStrategy: 'cancel query' }).catch(() => {})
-      if (round % 2 === 0) await new Promise((resolve) => setImmediate(resolve))
-      else await first
-      abort()
-      expect((await sql`select ${round}::int as n, pg_sleep(0.001)`.execute(db)).rows).toMatchObject([{ n: round }])
-      await first
-    }
-  })
+  behaves(
+    'never reaches the statement after the one it was meant for',
+    { ...cancellable, log: 'ignored' },
+    async ({ open }) => {
+      quietly()
+      const db = await open({ pool: { max: 1 } })
+      for (let round = 0; round < 40; round += 1) {
+        const { signal, abort } = cancelling()
+        const first = sql`select count(*) from generate_series(1, ${round * 100}::int)`
+          .execute(db, { signal, inflightQueryAbortStrategy: 'cancel query' })
+          .catch(() => {})
+        if (round % 2 === 0) await new Promise((resolve) => setImmediate(resolve))
+        else await first
+        abort()
+        expect((await sql`select ${round}::int as n, pg_sleep(0.001)`.execute(db)).rows).toMatchObject([{ n: round }])
+        await first
+      }
+    },
+  )
 
   behaves('refuses a strategy it does not know', async ({ db }) => {
     const { signal } = cancelling()

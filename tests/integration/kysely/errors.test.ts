@@ -14,11 +14,32 @@ type Db = Kysely<PeopleAndPets>
 const refusals: Record<string, (db: Db) => Promise<unknown>> = {
   '23505': (db) => db.insertInto('pet').values({ name: 'Catto', owner_id: 1, species: 'cat' }).execute(),
   '23503': (db) => db.insertInto('pet').values({ name: 'New', owner_id: 99, species: 'cat' }).execute(),
-  '23502': (db) => db.insertInto('person').values({ first_name: null as never, gender: 'male' }).execute(),
-  '23514': (db) => db.insertInto('pet').values({ name: 'New', owner_id: 1, species: 'fish' as never }).execute(),
-  '22P02': (db) => db.selectFrom('person').selectAll().where('id', '=', 'one' as never).execute(),
-  '22001': (db) => db.insertInto('sample').values({ id: 1, code: 'too long' } as never).execute(),
-  '22003': (db) => db.insertInto('sample').values({ id: 1, small: 70_000 } as never).execute(),
+  '23502': (db) =>
+    db
+      .insertInto('person')
+      .values({ first_name: null as never, gender: 'male' })
+      .execute(),
+  '23514': (db) =>
+    db
+      .insertInto('pet')
+      .values({ name: 'New', owner_id: 1, species: 'fish' as never })
+      .execute(),
+  '22P02': (db) =>
+    db
+      .selectFrom('person')
+      .selectAll()
+      .where('id', '=', 'one' as never)
+      .execute(),
+  '22001': (db) =>
+    db
+      .insertInto('sample')
+      .values({ id: 1, code: 'too long' } as never)
+      .execute(),
+  '22003': (db) =>
+    db
+      .insertInto('sample')
+      .values({ id: 1, small: 70_000 } as never)
+      .execute(),
   '22007': (db) => sql`select ${'no date'}::date`.execute(db),
   '22012': (db) => sql`select 1 / ${0}::int`.execute(db),
   '42P01': (db) => sql`select * from nowhere`.execute(db),
@@ -54,7 +75,12 @@ describeExecutors('Errors', ({ behaves }) => {
       expect(error).toBeInstanceOf(DatabaseError)
       if (!(error instanceof DatabaseError)) continue
       // length counts bytes of the message; line is a place in the server's source, and PGlite is another minor version.
-      const { length, line, ...meaning } = { ...error, message: error.message, name: error.name, keys: Object.keys(error) }
+      const { length, line, ...meaning } = {
+        ...error,
+        message: error.message,
+        name: error.name,
+        keys: Object.keys(error),
+      }
       expect([length, line]).toStrictEqual([expect.any(Number), expect.stringMatching(/^\d+$/)])
       seen.push(meaning)
     }
@@ -62,8 +88,19 @@ describeExecutors('Errors', ({ behaves }) => {
   })
 
   behaves('name table, constraint and detail on the dialect', throwsPg, async ({ db }) => {
-    const error = await db.insertInto('pet').values({ name: 'Catto', owner_id: 1, species: 'cat' }).execute().catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: '23505', schema: 'public', table: 'pet', constraint: 'pet_name_key', detail: 'Key (name)=(Catto) already exists.', severity: 'ERROR' })
+    const error = await db
+      .insertInto('pet')
+      .values({ name: 'Catto', owner_id: 1, species: 'cat' })
+      .execute()
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: '23505',
+      schema: 'public',
+      table: 'pet',
+      constraint: 'pet_name_key',
+      detail: 'Key (name)=(Catto) already exists.',
+      severity: 'ERROR',
+    })
   })
 
   behaves('show in their stack who asked', throwsPg, async ({ db }) => {
@@ -86,7 +123,8 @@ describeExecutors('Errors', ({ behaves }) => {
     for (const value of [circular, { big: 1n }, hostile]) {
       const error = await sql`select ${value}::text`.execute(db).catch((reason: unknown) => reason)
       expect(error).toBeInstanceOf(Error)
-      if (executor.errors === 'pg') expect(String(error)).toMatch(/circular structure|serialize a BigInt|toPostgres failed/)
+      if (executor.errors === 'pg')
+        expect(String(error)).toMatch(/circular structure|serialize a BigInt|toPostgres failed/)
       expect(await db.selectFrom('pet').select('id').where('id', '=', 1).executeTakeFirst()).toStrictEqual({ id: 1 })
     }
   })

@@ -23,8 +23,14 @@ describeExecutors('Expressions', ({ behaves }) => {
         fn.count<string>('id').filterWhereRef('first_name', '<', 'last_name').as('in_order'),
         fn.coalesce(fn.max('middle_name'), val('none')).as('middle'),
         fn.agg<string[]>('array_agg', ['first_name']).orderBy('age', 'desc').as('by_age'),
-        fn.agg<string>('string_agg', ['first_name', sql.lit(',')]).orderBy('id').as('joined'),
-        fn.agg<number>('percentile_disc', [sql.lit(0.5)]).withinGroupOrderBy('age').as('median'),
+        fn
+          .agg<string>('string_agg', ['first_name', sql.lit(',')])
+          .orderBy('id')
+          .as('joined'),
+        fn
+          .agg<number>('percentile_disc', [sql.lit(0.5)])
+          .withinGroupOrderBy('age')
+          .as('median'),
         fn<number>('length', [fn.max(ref('first_name'))]).as('nested'),
       ])
       .executeTakeFirstOrThrow()
@@ -52,10 +58,19 @@ describeExecutors('Expressions', ({ behaves }) => {
       .selectFrom('person')
       .select(({ fn }) => [
         'id',
-        fn.agg<string>('row_number').over((over) => over.partitionBy('gender').orderBy('age', 'desc')).as('rank'),
+        fn
+          .agg<string>('row_number')
+          .over((over) => over.partitionBy('gender').orderBy('age', 'desc'))
+          .as('rank'),
         fn.sum<string>('age').over().as('all_ages'),
-        fn.max('age').over((over) => over.partitionBy(['gender', 'middle_name'])).as('oldest'),
-        fn.agg<number | null>('lag', ['age']).over((over) => over.orderBy('id')).as('before'),
+        fn
+          .max('age')
+          .over((over) => over.partitionBy(['gender', 'middle_name']))
+          .as('oldest'),
+        fn
+          .agg<number | null>('lag', ['age'])
+          .over((over) => over.orderBy('id'))
+          .as('before'),
       ])
       .orderBy('id')
       .execute()
@@ -71,7 +86,15 @@ describeExecutors('Expressions', ({ behaves }) => {
     const rows = await db
       .selectFrom('person')
       .select((eb) => [
-        eb.case().when('age', '<', 60).then('younger').when(eb('age', '=', 75)).then('oldest').else('older').end().as('searched'),
+        eb
+          .case()
+          .when('age', '<', 60)
+          .then('younger')
+          .when(eb('age', '=', 75))
+          .then('oldest')
+          .else('older')
+          .end()
+          .as('searched'),
         eb.case('gender').when('male').then(1).when('female').then(2).end().as('simple'),
         eb.case().when('email', 'is', null).thenRef('first_name').elseRef('email').end().as('contact'),
       ])
@@ -95,21 +118,50 @@ describeExecutors('Expressions', ({ behaves }) => {
             .selectFrom('pet')
             .select((pet) => [
               'pet.name',
-              jsonArrayFrom(pet.selectFrom('toy').select(['toy.name', 'toy.price']).whereRef('toy.pet_id', '=', 'pet.id').orderBy('toy.id')).as('toys'),
+              jsonArrayFrom(
+                pet
+                  .selectFrom('toy')
+                  .select(['toy.name', 'toy.price'])
+                  .whereRef('toy.pet_id', '=', 'pet.id')
+                  .orderBy('toy.id'),
+              ).as('toys'),
             ])
             .whereRef('pet.owner_id', '=', 'person.id'),
         ).as('pets'),
-        jsonObjectFrom(eb.selectFrom('pet').select('species').whereRef('pet.owner_id', '=', 'person.id').where('species', '<>', 'cat')).as('other'),
-        jsonBuildObject({ first: eb.ref('first_name'), shout: eb.fn<string>('upper', ['last_name']), five: sql<number>`${5}::int` }).as('built'),
+        jsonObjectFrom(
+          eb
+            .selectFrom('pet')
+            .select('species')
+            .whereRef('pet.owner_id', '=', 'person.id')
+            .where('species', '<>', 'cat'),
+        ).as('other'),
+        jsonBuildObject({
+          first: eb.ref('first_name'),
+          shout: eb.fn<string>('upper', ['last_name']),
+          five: sql<number>`${5}::int`,
+        }).as('built'),
       ])
       .orderBy('id')
       .limit(2)
       .execute()
     expect(rows).toStrictEqual([
-      { first_name: 'Jennifer', pets: [{ name: 'Catto', toys: [] }], other: null, built: { first: 'Jennifer', shout: 'ANISTON', five: 5 } },
+      {
+        first_name: 'Jennifer',
+        pets: [{ name: 'Catto', toys: [] }],
+        other: null,
+        built: { first: 'Jennifer', shout: 'ANISTON', five: 5 },
+      },
       {
         first_name: 'Arnold',
-        pets: [{ name: 'Doggo', toys: [{ name: 'Ball', price: 5.25 }, { name: 'Teddy', price: 1.99 }] }],
+        pets: [
+          {
+            name: 'Doggo',
+            toys: [
+              { name: 'Ball', price: 5.25 },
+              { name: 'Teddy', price: 1.99 },
+            ],
+          },
+        ],
         other: { species: 'dog' },
         built: { first: 'Arnold', shout: 'SCHWARZENEGGER', five: 5 },
       },
@@ -121,7 +173,11 @@ describeExecutors('Expressions', ({ behaves }) => {
     const row = await db
       .selectFrom('pet')
       .innerJoin('person', 'person.id', 'pet.owner_id')
-      .select(({ fn }) => [fn.jsonAgg('pet').as('pets'), fn.jsonAgg('person.first_name').distinct().as('names'), fn.toJson('pet').as('one')])
+      .select(({ fn }) => [
+        fn.jsonAgg('pet').as('pets'),
+        fn.jsonAgg('person.first_name').distinct().as('names'),
+        fn.toJson('pet').as('one'),
+      ])
       .where('pet.id', '=', 1)
       .groupBy('pet.id')
       .executeTakeFirstOrThrow()
@@ -139,16 +195,39 @@ describeExecutors('Expressions', ({ behaves }) => {
       .selectFrom('sample')
       .select((eb) => [
         sql<string>`document ->> 'priority'`.as('raw'),
-        eb.ref('document', '->').key('deep' as never).as('deep'),
-        eb.ref('document', '->>').key('priority' as never).as('text'),
-        eb.ref('document', '->').key('tags' as never).at(1 as never).as('second'),
-        eb.ref('document', '->').key('tags' as never).at(-1 as never).as('last'),
+        eb
+          .ref('document', '->')
+          .key('deep' as never)
+          .as('deep'),
+        eb
+          .ref('document', '->>')
+          .key('priority' as never)
+          .as('text'),
+        eb
+          .ref('document', '->')
+          .key('tags' as never)
+          .at(1 as never)
+          .as('second'),
+        eb
+          .ref('document', '->')
+          .key('tags' as never)
+          .at(-1 as never)
+          .as('last'),
         eb('document', '@>', sql<object>`${{ priority: 4 }}::jsonb`).as('contains'),
         eb('document', '?', sql<object>`${'tags'}`).as('has_key'),
         eb('document', '?|', sql<object>`${['nope', 'tags']}::text[]`).as('has_any'),
       ])
       .executeTakeFirstOrThrow()
-    expect(row).toStrictEqual({ raw: '4', deep: { "it's": 7 }, text: '4', second: 'b', last: 'b', contains: true, has_key: true, has_any: true })
+    expect(row).toStrictEqual({
+      raw: '4',
+      deep: { "it's": 7 },
+      text: '4',
+      second: 'b',
+      last: 'b',
+      contains: true,
+      has_key: true,
+      has_any: true,
+    })
     return row
   })
 
@@ -166,7 +245,17 @@ describeExecutors('Expressions', ({ behaves }) => {
         sql<boolean>`${sql.val([1, 2])}::int[] @> ${[2]}::int[]`.as('array'),
       ])
       .executeTakeFirstOrThrow()
-    expect(row).toStrictEqual({ modulo: 3, cast: '1.50', negative: -3, negated: true, nothing: null, joined: 'ab', logic: true, function: 'x-y', array: true })
+    expect(row).toStrictEqual({
+      modulo: 3,
+      cast: '1.50',
+      negative: -3,
+      negated: true,
+      nothing: null,
+      joined: 'ab',
+      logic: true,
+      function: 'x-y',
+      array: true,
+    })
     return row
   })
 
@@ -200,7 +289,9 @@ describeExecutors('Expressions', ({ behaves }) => {
 
   behaves('aliases functions that return sets, with column names', async ({ db }) => {
     const rows = await db
-      .selectFrom(db.fn<{ key: string; value: number }>('jsonb_each', [sql`${JSON.stringify({ a: 1, b: 2 })}::jsonb`]).as('pair'))
+      .selectFrom(
+        db.fn<{ key: string; value: number }>('jsonb_each', [sql`${JSON.stringify({ a: 1, b: 2 })}::jsonb`]).as('pair'),
+      )
       .select(['pair.key', 'pair.value'])
       .orderBy('key')
       .execute()

@@ -9,7 +9,12 @@ import { describeExecutors, rejection, sqlstateOf, toLogged } from '../../suppor
 /** Catches what Kysely's built-in logger prints, without colours of durations. */
 function capturePrints(): string[] {
   const printed: string[] = []
-  const note = (text: unknown) => void printed.push(String(text).replace(/\d+\.\dms/, 'N ms').split('\n')[0] ?? '')
+  const note = (text: unknown) =>
+    void printed.push(
+      String(text)
+        .replace(/\d+\.\dms/, 'N ms')
+        .split('\n')[0] ?? '',
+    )
   const spies = [vi.spyOn(console, 'log').mockImplementation(note), vi.spyOn(console, 'error').mockImplementation(note)]
   onTestFinished(() => spies.forEach((spy) => void spy.mockRestore()))
   return printed
@@ -20,7 +25,12 @@ describeExecutors('Log', ({ behaves }) => {
     const events: LogEvent[] = []
     const db = await open({ log: (event) => void events.push(event) })
     const born = new Date(0)
-    const query = db.selectFrom('person').select('id').where('created_at', '>', born).where('email', 'is not', null).compile()
+    const query = db
+      .selectFrom('person')
+      .select('id')
+      .where('created_at', '>', born)
+      .where('email', 'is not', null)
+      .compile()
     await db.executeQuery(query)
     await sql`select ${null}::text, ${[1, 2]}::int[], ${{ a: 1 }}::jsonb`.execute(db)
     expect(events).toHaveLength(2)
@@ -72,7 +82,9 @@ describeExecutors('Log', ({ behaves }) => {
       })
       await db.transaction().execute((trx) => sql`select 3`.execute(trx))
     }
-    expect(events.map((event) => event.query.sql)).toStrictEqual(Array(5).fill(['select 1', 'select 2', 'begin', 'select 3', 'commit']).flat())
+    expect(events.map((event) => event.query.sql)).toStrictEqual(
+      Array(5).fill(['select 1', 'select 2', 'begin', 'select 3', 'commit']).flat(),
+    )
     return events.map(toLogged)
   })
 
@@ -113,7 +125,12 @@ describeExecutors('Log', ({ behaves }) => {
     await sql`select 1`.execute(db)
     await expect(sql`select 1/0`.execute(db)).rejects.toThrow()
     for await (const _ of db.selectFrom('pet').select('id').stream(1)) break
-    expect(printed).toStrictEqual(['kysely:query: select 1', 'kysely:query: duration: N ms', 'kysely:query:stream: select "id" from "pet"', 'kysely:query:stream: duration: N ms'])
+    expect(printed).toStrictEqual([
+      'kysely:query: select 1',
+      'kysely:query: duration: N ms',
+      'kysely:query:stream: select "id" from "pet"',
+      'kysely:query:stream: duration: N ms',
+    ])
     return printed
   })
 

@@ -28,7 +28,10 @@ function recording(name: string, calls: string[]): KyselyPlugin {
     },
     async transformResult({ result }) {
       calls.push(`${name} result ${result.rows.length} rows, ${String(result.numAffectedRows)} affected`)
-      return { ...result, rows: result.rows.map((row) => ({ ...row, marks: [...((row['marks'] as string[] | undefined) ?? []), name] })) }
+      return {
+        ...result,
+        rows: result.rows.map((row) => ({ ...row, marks: [...((row['marks'] as string[] | undefined) ?? []), name] })),
+      }
     },
   }
 }
@@ -66,7 +69,11 @@ describeExecutors('Plugins', ({ behaves }) => {
     const db = await open({ plugins: [recording('a', calls)] })
     const rows: unknown[] = []
     for await (const row of db.selectFrom('pet').select('name').orderBy('id').stream(2)) rows.push(row)
-    expect(calls).toStrictEqual(['a query SelectQueryNode', 'a result 2 rows, undefined affected', 'a result 1 rows, undefined affected'])
+    expect(calls).toStrictEqual([
+      'a query SelectQueryNode',
+      'a result 2 rows, undefined affected',
+      'a result 1 rows, undefined affected',
+    ])
     expect(rows).toHaveLength(3)
     return { rows, calls }
   })
@@ -78,8 +85,13 @@ describeExecutors('Plugins', ({ behaves }) => {
       },
       transformResult: async ({ result }) => result,
     })
-    const after = db.withPlugin({ transformQuery: ({ node }) => node, transformResult: () => Promise.reject(new Error('after')) })
-    await expect(async () => before.insertInto('badge').values({ id: 1, label: 'never' }).execute()).rejects.toThrow('before')
+    const after = db.withPlugin({
+      transformQuery: ({ node }) => node,
+      transformResult: () => Promise.reject(new Error('after')),
+    })
+    await expect(async () => before.insertInto('badge').values({ id: 1, label: 'never' }).execute()).rejects.toThrow(
+      'before',
+    )
     await expect(after.insertInto('badge').values({ id: 2, label: 'done' }).execute()).rejects.toThrow('after')
     expect(await admin('select id from badge')).toStrictEqual([{ id: 2 }])
   })
@@ -89,22 +101,34 @@ describeExecutors('Plugins', ({ behaves }) => {
     const camel = db.withPlugin(new CamelCasePlugin()) as unknown as Kysely<Camel>
     const rows = await camel
       .selectFrom('person')
-      .select((eb) => ['firstName', 'createdAt', jsonArrayFrom(eb.selectFrom('pet').select('ownerId').whereRef('ownerId', '=', 'person.id')).as('allPets')])
+      .select((eb) => [
+        'firstName',
+        'createdAt',
+        jsonArrayFrom(eb.selectFrom('pet').select('ownerId').whereRef('ownerId', '=', 'person.id')).as('allPets'),
+      ])
       .where('id', '=', 2)
       .execute()
-    const shallow = await (db.withPlugin(new CamelCasePlugin({ maintainNestedObjectKeys: true })) as unknown as Kysely<Camel>)
+    const shallow = await (
+      db.withPlugin(new CamelCasePlugin({ maintainNestedObjectKeys: true })) as unknown as Kysely<Camel>
+    )
       .selectFrom('person')
-      .select((eb) => jsonArrayFrom(eb.selectFrom('pet').select('ownerId').whereRef('ownerId', '=', 'person.id')).as('allPets'))
+      .select((eb) =>
+        jsonArrayFrom(eb.selectFrom('pet').select('ownerId').whereRef('ownerId', '=', 'person.id')).as('allPets'),
+      )
       .where('id', '=', 2)
       .execute()
-    expect(rows).toStrictEqual([{ firstName: 'Arnold', createdAt: new Date('2024-05-06T07:08:09.123Z'), allPets: [{ ownerId: 2 }] }])
+    expect(rows).toStrictEqual([
+      { firstName: 'Arnold', createdAt: new Date('2024-05-06T07:08:09.123Z'), allPets: [{ ownerId: 2 }] },
+    ])
     expect(shallow).toStrictEqual([{ allPets: [{ owner_id: 2 }] }])
     return { rows, shallow }
   })
 
   behaves('parse json that arrives as text', async ({ db }) => {
     const parsing = db.withPlugin(new ParseJSONResultsPlugin())
-    const row = await parsing.selectNoFrom([sql<object>`${'{"a":[1,{"b":"2"}]}'}::text`.as('document'), sql<string>`'plain'`.as('text')]).executeTakeFirst()
+    const row = await parsing
+      .selectNoFrom([sql<object>`${'{"a":[1,{"b":"2"}]}'}::text`.as('document'), sql<string>`'plain'`.as('text')])
+      .executeTakeFirst()
     expect(row).toStrictEqual({ document: { a: [1, { b: '2' }] }, text: 'plain' })
     return row
   })
@@ -123,10 +147,16 @@ describeExecutors('Plugins', ({ behaves }) => {
   })
 
   behaves('handle empty lists and comparisons with null', async ({ db }) => {
-    const safe = db.withPlugin(new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression })).withPlugin(new SafeNullComparisonPlugin())
+    const safe = db
+      .withPlugin(new HandleEmptyInListsPlugin({ strategy: replaceWithNoncontingentExpression }))
+      .withPlugin(new SafeNullComparisonPlugin())
     const seen = [
       await safe.selectFrom('person').select('id').where('id', 'in', []).execute(),
-      await safe.selectFrom('person').select('id').where(({ eb, lit }) => eb('email', '=', lit(null))).execute(),
+      await safe
+        .selectFrom('person')
+        .select('id')
+        .where(({ eb, lit }) => eb('email', '=', lit(null)))
+        .execute(),
     ]
     expect(seen).toStrictEqual([[], [{ id: 3 }]])
     return seen
@@ -138,20 +168,43 @@ describeExecutors('Plugins', ({ behaves }) => {
     const lab = db.withSchema('lab')
     const seen = [
       await lab.selectFrom('pet').select('name').where('id', '=', 1).execute(),
-      await lab.with('p', (qc) => qc.selectFrom('pet').select('pet.name').where('pet.id', '=', 2)).selectFrom('p').select('p.name').execute(),
-      await lab.selectFrom('pet').select('pet.name').where('pet.id', 'in', (eb) => eb.selectFrom('pet').select(eb.fn.max('pet.id').as('id'))).execute(),
+      await lab
+        .with('p', (qc) => qc.selectFrom('pet').select('pet.name').where('pet.id', '=', 2))
+        .selectFrom('p')
+        .select('p.name')
+        .execute(),
+      await lab
+        .selectFrom('pet')
+        .select('pet.name')
+        .where('pet.id', 'in', (eb) => eb.selectFrom('pet').select(eb.fn.max('pet.id').as('id')))
+        .execute(),
       await lab.updateTable('pet').set({ name: 'renamed' }).where('id', '=', 3).returning('name').execute(),
       await db.withPlugin(new WithSchemaPlugin('lab')).selectFrom('pet').select('name').where('id', '=', 3).execute(),
-      await db.transaction().execute((trx) => trx.withSchema('lab').selectFrom('pet').select('name').where('id', '=', 1).execute()),
+      await db
+        .transaction()
+        .execute((trx) => trx.withSchema('lab').selectFrom('pet').select('name').where('id', '=', 1).execute()),
       await db.selectFrom('pet').select('name').where('id', '=', 1).execute(),
     ]
-    expect(seen.flat().map((row) => row.name)).toStrictEqual(['Catto of lab', 'Doggo of lab', 'Hammo of lab', 'renamed', 'renamed', 'Catto of lab', 'Catto'])
+    expect(seen.flat().map((row) => row.name)).toStrictEqual([
+      'Catto of lab',
+      'Doggo of lab',
+      'Hammo of lab',
+      'renamed',
+      'renamed',
+      'Catto of lab',
+      'Catto',
+    ])
     return seen
   })
 
   behaves('leave the $ methods to change types only', async ({ db, events }) => {
     const rows = [
-      await db.$extendTables<{ extra: { id: number } }>().selectFrom('pet').select('name').where('id', '=', 1).execute(),
+      await db
+        .$extendTables<{ extra: { id: number } }>()
+        .selectFrom('pet')
+        .select('name')
+        .where('id', '=', 1)
+        .execute(),
       await db.$omitTables<'toy'>().selectFrom('pet').select('name').where('id', '=', 1).execute(),
       await db.$pickTables<'pet'>().selectFrom('pet').select('name').where('id', '=', 1).execute(),
       await db.withTables<{ extra: { id: number } }>().selectFrom('pet').select('name').where('id', '=', 1).execute(),

@@ -1,5 +1,5 @@
 /**
- * Kysely's select: columns, conditions, joins of every kind, grouping, order, set operations, locks.
+ * Kysely's select: columns, conditions, grouping, order, set operations, locks. Joins are joins.test.ts.
  * Expressions inside a select are expressions.test.ts; common table expressions are with.test.ts.
  */
 import { type QueryNode, type SelectQueryBuilder, sql } from 'kysely'
@@ -71,12 +71,26 @@ describeExecutors('Select', ({ behaves }) => {
       [from.where('first_name', '~', '^[AJ]'), [1, 2]],
       [from.where((eb) => eb.or([eb('id', '=', 1), eb('age', '=', 75)])), [1, 3]],
       [from.where((eb) => eb.and({ gender: 'male' as const, age: 74 })), [2]],
-      [from.where((eb) => eb.not(eb.exists(eb.selectFrom('pet').select('id').whereRef('owner_id', '=', 'person.id').where('species', '=', 'cat')))), [2, 3]],
+      [
+        from.where((eb) =>
+          eb.not(
+            eb.exists(
+              eb.selectFrom('pet').select('id').whereRef('owner_id', '=', 'person.id').where('species', '=', 'cat'),
+            ),
+          ),
+        ),
+        [2, 3],
+      ],
       [from.where('id', 'in', (eb) => eb.selectFrom('pet').select('owner_id').where('species', '=', 'dog')), [2]],
       [from.whereRef('first_name', '<', 'last_name'), [2]],
       [from.where(({ between }) => between('age', 50, 74)), [1, 2]],
       [from.where(({ betweenSymmetric }) => betweenSymmetric('age', 74, 50)), [1, 2]],
-      [from.where(({ eb, refTuple, tuple }) => eb(refTuple('first_name', 'age'), 'in', [tuple('Jennifer', 52), tuple('Arnold', 1)])), [1]],
+      [
+        from.where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('first_name', 'age'), 'in', [tuple('Jennifer', 52), tuple('Arnold', 1)]),
+        ),
+        [1],
+      ],
       [from.where(({ eb, fn }) => eb('id', '=', fn.any(sql<number[]>`${[2, 3]}::int[]`))), [2, 3]],
       [from.where(sql<boolean>`age % 2 = ${0}`), [1, 2]],
       [from.where('id', '=', 1).clearWhere().where('id', '=', 2), [2]],
@@ -88,70 +102,6 @@ describeExecutors('Select', ({ behaves }) => {
       found.push(ids)
     }
     return found
-  })
-
-  behaves('joins inner, left, right, full and cross', async ({ db }) => {
-    await db.insertInto('person').values({ first_name: 'Petless', gender: 'other' }).execute()
-    const inner = await db
-      .selectFrom('person')
-      .innerJoin('pet', 'pet.owner_id', 'person.id')
-      .select(['first_name', 'pet.name'])
-      .orderBy('pet.id')
-      .execute()
-    const left = await db
-      .selectFrom('person')
-      .leftJoin('pet', (join) => join.onRef('pet.owner_id', '=', 'person.id').on('pet.species', '=', 'cat'))
-      .select(['first_name', 'pet.name'])
-      .orderBy('person.id')
-      .execute()
-    const right = await db.selectFrom('pet').rightJoin('person', 'owner_id', 'person.id').select(['first_name', 'name']).orderBy('person.id').execute()
-    const full = await db.selectFrom('pet').fullJoin('toy', 'toy.pet_id', 'pet.id').select(['pet.name as pet', 'toy.name as toy']).orderBy('pet.id').orderBy('toy.id').execute()
-    const cross = await db.selectFrom('pet').crossJoin('toy').select(({ fn }) => fn.countAll<string>().as('n')).executeTakeFirstOrThrow()
-    const onTrue = await db.selectFrom('pet').innerJoin('toy', (join) => join.onTrue()).select('toy.id').where('pet.id', '=', 1).orderBy('toy.id').execute()
-    expect(inner.map((row) => row.name)).toStrictEqual(['Catto', 'Doggo', 'Hammo'])
-    expect(left.map((row) => row.name)).toStrictEqual(['Catto', null, null, null])
-    expect(right.at(-1)).toStrictEqual({ first_name: 'Petless', name: null })
-    expect(full).toStrictEqual([
-      { pet: 'Catto', toy: null },
-      { pet: 'Doggo', toy: 'Ball' },
-      { pet: 'Doggo', toy: 'Teddy' },
-      { pet: 'Hammo', toy: null },
-    ])
-    expect(cross).toStrictEqual({ n: '6' })
-    expect(onTrue).toStrictEqual([{ id: 1 }, { id: 2 }])
-    return { inner, left, right, full, cross, onTrue }
-  })
-
-  behaves('joins laterally', async ({ db }) => {
-    const dearest = await db
-      .selectFrom('pet')
-      .innerJoinLateral(
-        (eb) => eb.selectFrom('toy').select(['toy.name as toy', 'price']).whereRef('toy.pet_id', '=', 'pet.id').orderBy('price', 'desc').limit(1).as('dearest'),
-        (join) => join.onTrue(),
-      )
-      .select(['pet.name', 'toy', 'price'])
-      .execute()
-    const counted = await db
-      .selectFrom('pet')
-      .leftJoinLateral(
-        (eb) => eb.selectFrom('toy').select('toy.name as toy').whereRef('toy.pet_id', '=', 'pet.id').as('toys'),
-        (join) => join.onTrue(),
-      )
-      .select(['pet.name', 'toys.toy'])
-      .orderBy('pet.id')
-      .orderBy('toy')
-      .execute()
-    const series = await db
-      .selectFrom('pet')
-      .crossJoinLateral(sql<{ n: number }>`generate_series(1, pet.id)`.as<'s'>(sql`s(n)`))
-      .select(['pet.id', 's.n'])
-      .orderBy('pet.id')
-      .orderBy('s.n')
-      .execute()
-    expect(dearest).toStrictEqual([{ name: 'Doggo', toy: 'Ball', price: '5.25' }])
-    expect(counted.map((row) => row.toy)).toStrictEqual([null, 'Ball', 'Teddy', null])
-    expect(series).toHaveLength(6)
-    return { dearest, counted, series }
   })
 
   behaves('groups, orders, limits and fetches', async ({ db }) => {
@@ -169,8 +119,24 @@ describeExecutors('Select', ({ behaves }) => {
       .orderBy(sql`last_name collate "C"`, 'asc')
       .execute()
     const paged = await db.selectFrom('person').select('id').orderBy('id').limit(1).offset(1).execute()
-    const fetched = await db.selectFrom('person').select('id').orderBy('gender').offset(1).fetch(1, 'with ties').execute()
-    const cleared = await db.selectFrom('person').select('id').orderBy('id', 'desc').limit(1).clearOrderBy().clearLimit().clearSelect().select('age').orderBy('age').execute()
+    const fetched = await db
+      .selectFrom('person')
+      .select('id')
+      .orderBy('gender')
+      .offset(1)
+      .fetch(1, 'with ties')
+      .execute()
+    const cleared = await db
+      .selectFrom('person')
+      .select('id')
+      .orderBy('id', 'desc')
+      .limit(1)
+      .clearOrderBy()
+      .clearLimit()
+      .clearSelect()
+      .select('age')
+      .orderBy('age')
+      .execute()
     expect(grouped).toStrictEqual([
       { gender: 'female', ages: '52' },
       { gender: 'male', ages: '149' },
@@ -184,7 +150,13 @@ describeExecutors('Select', ({ behaves }) => {
 
   behaves('keeps distinct rows, and the first of each group', async ({ db }) => {
     const distinct = await db.selectFrom('person').select('gender').distinct().orderBy('gender').execute()
-    const first = await db.selectFrom('person').select(['gender', 'first_name']).distinctOn('gender').orderBy('gender').orderBy('age', 'desc').execute()
+    const first = await db
+      .selectFrom('person')
+      .select(['gender', 'first_name'])
+      .distinctOn('gender')
+      .orderBy('gender')
+      .orderBy('age', 'desc')
+      .execute()
     expect(distinct).toStrictEqual([{ gender: 'male' }, { gender: 'female' }])
     expect(first).toStrictEqual([
       { gender: 'male', first_name: 'Sylvester' },
@@ -224,7 +196,15 @@ describeExecutors('Select', ({ behaves }) => {
     const row = db.selectFrom('person').select('id').where('id', '=', 1)
     const seen = await db.transaction().execute(async (trx) => {
       const locked: unknown[] = []
-      for (const query of [row.forUpdate(), row.forNoKeyUpdate(), row.forShare(), row.forKeyShare(), row.forUpdate().skipLocked(), row.forShare().noWait(), row.forUpdate('person')]) {
+      for (const query of [
+        row.forUpdate(),
+        row.forNoKeyUpdate(),
+        row.forShare(),
+        row.forKeyShare(),
+        row.forUpdate().skipLocked(),
+        row.forShare().noWait(),
+        row.forUpdate('person'),
+      ]) {
         locked.push(await trx.executeQuery(query))
       }
       return locked
@@ -234,8 +214,64 @@ describeExecutors('Select', ({ behaves }) => {
   })
 
   behaves('adds raw text at the front and at the end', async ({ db }) => {
-    const rows = await db.selectFrom('person').modifyFront(sql`distinct`).select('gender').orderBy('gender').modifyEnd(sql`for read only`.$castTo()).execute()
+    const rows = await db
+      .selectFrom('person')
+      .modifyFront(sql`distinct`)
+      .select('gender')
+      .orderBy('gender')
+      .modifyEnd(sql`for read only`.$castTo())
+      .execute()
     expect(rows).toHaveLength(2)
+    return rows
+  })
+
+  behaves('compares with subqueries as tuples and as scalars', async ({ db }) => {
+    const tuples = await db
+      .selectFrom('person')
+      .select('id')
+      .where(({ eb, refTuple, selectFrom }) =>
+        eb(
+          refTuple('id', 'first_name'),
+          'in',
+          selectFrom('pet').select(['owner_id', 'name']).$asTuple('owner_id', 'name'),
+        ),
+      )
+      .execute()
+    const scalars = await db
+      .selectFrom('person')
+      .select((eb) => [
+        'id',
+        eb.selectFrom('pet').select('name').whereRef('owner_id', '=', 'person.id').$asScalar().as('pet'),
+      ])
+      .where('age', '>', (eb) => eb.selectFrom('person as p').select((p) => p.fn.avg<number>('p.age').as('mean')))
+      .orderBy('id')
+      .execute()
+    expect(tuples).toStrictEqual([])
+    expect(scalars).toStrictEqual([
+      { id: 2, pet: 'Doggo' },
+      { id: 3, pet: 'Hammo' },
+    ])
+    return { tuples, scalars }
+  })
+
+  behaves('uses the instance’s own fn and case', async ({ db }) => {
+    const { count } = db.fn
+    const rows = await db
+      .selectFrom('person')
+      .select([
+        'gender',
+        count<string>('id').as('n'),
+        db.case().when(sql<boolean>`count(*) > 1`).then('many').else('few').end().as('size'),
+      ])
+      .groupBy(['gender'])
+      .having(count('id'), '>', 0)
+      .havingRef('gender', '=', 'gender')
+      .orderBy('n')
+      .execute()
+    expect(rows).toStrictEqual([
+      { gender: 'female', n: '1', size: 'few' },
+      { gender: 'male', n: '2', size: 'many' },
+    ])
     return rows
   })
 
@@ -264,25 +300,6 @@ describeExecutors('Select', ({ behaves }) => {
     expect(rows).toStrictEqual([
       { first_name: 'Sylvester', age: 75 },
       { first_name: 'Arnold', age: 74 },
-    ])
-    return rows
-  })
-
-  behaves('selects from several tables, subqueries and values at once', async ({ db }) => {
-    const rows = await db
-      .selectFrom([
-        'person',
-        db.selectFrom('pet').select(['owner_id', 'name as pet_name']).where('species', '<>', 'hamster').as('p'),
-        sql<{ id: number; note: string }>`(values (${1}::int, ${'first'}), (${2}, ${'second'}))`.as<'v'>(sql`v(id, note)`),
-      ])
-      .whereRef('p.owner_id', '=', 'person.id')
-      .whereRef('v.id', '=', 'person.id')
-      .select(['first_name', 'pet_name', 'note'])
-      .orderBy('person.id')
-      .execute()
-    expect(rows).toStrictEqual([
-      { first_name: 'Jennifer', pet_name: 'Catto', note: 'first' },
-      { first_name: 'Arnold', pet_name: 'Doggo', note: 'second' },
     ])
     return rows
   })

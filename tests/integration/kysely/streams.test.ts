@@ -12,13 +12,15 @@ async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-const series = (from: number, to: number) => sql<{ n: number }>`generate_series(${from}::int, ${to}::int)`.as<'s'>(sql`s(n)`)
+const series = (from: number, to: number) =>
+  sql<{ n: number }>`generate_series(${from}::int, ${to}::int)`.as<'s'>(sql`s(n)`)
 
 describeExecutors('Streams', ({ behaves }) => {
   behaves('give all rows whatever the chunk size', async ({ db, events }) => {
     const query = db.selectFrom(series(1, 7)).select('n')
     const seen = []
-    for (const chunk of [1, 2, 7, 8, 1000, 0, undefined]) seen.push((await collect(query.stream(chunk))).map((row) => row.n))
+    for (const chunk of [1, 2, 7, 8, 1000, 0, undefined])
+      seen.push((await collect(query.stream(chunk))).map((row) => row.n))
     seen.push((await collect(query.stream({ chunkSize: 3 }))).map((row) => row.n))
     expect(seen).toStrictEqual(Array(8).fill([1, 2, 3, 4, 5, 6, 7]))
     expect(events.every((event) => event.level === 'query' && event.isStream)).toBe(true)
@@ -72,7 +74,8 @@ describeExecutors('Streams', ({ behaves }) => {
     const seen: unknown[] = []
     let sqlstate: string | undefined
     try {
-      for await (const row of db.selectFrom(series(1, 5)).select(sql<number>`12 / (3 - n)`.as('x')).stream(1)) seen.push(row.x)
+      for await (const row of db.selectFrom(series(1, 5)).select(sql<number>`12 / (3 - n)`.as('x')).stream(1))
+        seen.push(row.x)
     } catch (error) {
       sqlstate = sqlstateOf(error)
     }
@@ -82,7 +85,14 @@ describeExecutors('Streams', ({ behaves }) => {
   })
 
   behaves('fail on the first read when the statement is wrong', async ({ db, failure }) => {
-    const sqlstate = await failure(collect(db.selectFrom('nowhere' as 'pet').selectAll().stream(2)))
+    const sqlstate = await failure(
+      collect(
+        db
+          .selectFrom('nowhere' as 'pet')
+          .selectAll()
+          .stream(2),
+      ),
+    )
     expect(sqlstate).toBe('42P01')
     return sqlstate
   })
@@ -96,7 +106,9 @@ describeExecutors('Streams', ({ behaves }) => {
         .returning('id')
         .stream(2),
     )
-    const updated = await collect(db.updateTable('badge').set({ label: sql`label || '!'` }).where('id', '<', 3).returning('label').stream(1))
+    const updated = await collect(
+      db.updateTable('badge').set({ label: sql`label || '!'` }).where('id', '<', 3).returning('label').stream(1),
+    )
     const deleted = await collect(db.deleteFrom('badge').where('id', '=', 5).returningAll().stream())
     expect(inserted).toHaveLength(5)
     expect(await admin('select count(*)::int as n from badge')).toStrictEqual([{ n: 4 }])
@@ -105,7 +117,13 @@ describeExecutors('Streams', ({ behaves }) => {
 
   behaves('run inside a transaction and see its changes', async ({ db, admin }) => {
     const seen = await db.transaction().execute(async (trx) => {
-      await trx.insertInto('badge').values([{ id: 1, label: 'a' }, { id: 2, label: 'b' }]).execute()
+      await trx
+        .insertInto('badge')
+        .values([
+          { id: 1, label: 'a' },
+          { id: 2, label: 'b' },
+        ])
+        .execute()
       const rows = await collect(trx.selectFrom('badge').select('label').orderBy('id').stream(1))
       await trx.deleteFrom('badge').where('id', '=', 1).execute()
       return rows
@@ -116,18 +134,26 @@ describeExecutors('Streams', ({ behaves }) => {
   })
 
   behaves('begin a transaction as its first statement', async ({ db }) => {
-    const rows = await db.transaction().execute((trx) => collect(trx.selectFrom('pet').select('name').orderBy('id').stream(2)))
+    const rows = await db
+      .transaction()
+      .execute((trx) => collect(trx.selectFrom('pet').select('name').orderBy('id').stream(2)))
     expect(rows).toHaveLength(3)
     return rows
   })
 
   behaves('run on the one connection of connection()', async ({ db }) => {
-    const rows = await db.connection().execute((one) => collect(one.selectFrom('pet').select('name').orderBy('id').stream(2)))
+    const rows = await db
+      .connection()
+      .execute((one) => collect(one.selectFrom('pet').select('name').orderBy('id').stream(2)))
     expect(rows).toHaveLength(3)
     return rows
   })
 
-  const several = { only: ({ isEmbedded }: { isEmbedded: boolean }) => !isEmbedded, because: 'PGlite has one connection', log: 'unordered' } as const
+  const several = {
+    only: ({ isEmbedded }: { isEmbedded: boolean }) => !isEmbedded,
+    because: 'PGlite has one connection',
+    log: 'unordered',
+  } as const
   behaves('run beside each other and beside queries', several, async ({ db }) => {
     const [one, two, row] = await Promise.all([
       collect(db.selectFrom(series(1, 50)).select('n').stream(7)),
@@ -141,7 +167,12 @@ describeExecutors('Streams', ({ behaves }) => {
   behaves('carry parameters and values of every type', async ({ db }) => {
     const rows = await collect(
       db
-        .selectNoFrom([sql<Date>`${new Date(0)}::timestamptz`.as('at'), sql<string[]>`${['a', null]}::text[]`.as('words'), sql<Buffer>`${Buffer.from('x')}::bytea`.as('bytes'), sql<null>`${null}::int`.as('nothing')])
+        .selectNoFrom([
+          sql<Date>`${new Date(0)}::timestamptz`.as('at'),
+          sql<string[]>`${['a', null]}::text[]`.as('words'),
+          sql<Buffer>`${Buffer.from('x')}::bytea`.as('bytes'),
+          sql<null>`${null}::int`.as('nothing'),
+        ])
         .stream(1),
     )
     expect(rows).toStrictEqual([{ at: new Date(0), words: ['a', null], bytes: Buffer.from('x'), nothing: null }])

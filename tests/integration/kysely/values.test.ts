@@ -8,7 +8,7 @@ import { describeExecutors, type Executor } from '../../support/executors.ts'
 
 /** Parameter, the cast it is sent under, what comes back. */
 const parameters: ReadonlyArray<readonly [name: string, value: unknown, type: string, wanted: unknown]> = [
-  ['text', "O'Brien \\ \" $1 \u{1F600}\n\t", 'text', "O'Brien \\ \" $1 \u{1F600}\n\t"],
+  ['text', 'O\'Brien \\ " $1 \u{1F600}\n\t', 'text', 'O\'Brien \\ " $1 \u{1F600}\n\t'],
   ['an empty string', '', 'text', ''],
   ['null', null, 'text', null],
   ['an integer', 42, 'integer', 42],
@@ -41,11 +41,27 @@ const parameters: ReadonlyArray<readonly [name: string, value: unknown, type: st
   ['nested toPostgres', { toPostgres: () => ({ toPostgres: () => 5 }) }, 'integer', 5],
   ['an empty array', [], 'text[]', []],
   ['an array of numbers', [1, -2, null], 'integer[]', [1, -2, null]],
-  ['an array of hostile text', ['a,b', 'c"d', 'e\\f', '', 'NULL', 'null', ' ', '{}', null, undefined], 'text[]', ['a,b', 'c"d', 'e\\f', '', 'NULL', 'null', ' ', '{}', null, null]],
+  [
+    'an array of hostile text',
+    ['a,b', 'c"d', 'e\\f', '', 'NULL', 'null', ' ', '{}', null, undefined],
+    'text[]',
+    ['a,b', 'c"d', 'e\\f', '', 'NULL', 'null', ' ', '{}', null, null],
+  ],
   ['an array of bigints', [1n, 2n], 'bigint[]', ['1', '2']],
   ['an array of numerics', ['1.5', 2], 'numeric[]', [1.5, 2]],
   ['an array of booleans', [true, false], 'boolean[]', [true, false]],
-  ['an array of arrays', [[1, 2], [3, 4]], 'integer[]', [[1, 2], [3, 4]]],
+  [
+    'an array of arrays',
+    [
+      [1, 2],
+      [3, 4],
+    ],
+    'integer[]',
+    [
+      [1, 2],
+      [3, 4],
+    ],
+  ],
   ['an array of Dates', [new Date(0)], 'timestamptz[]', [new Date(0)]],
   ['an array of Buffers', [Buffer.from('ab'), Buffer.alloc(0)], 'bytea[]', [Buffer.from('ab'), Buffer.alloc(0)]],
   ['an array of typed arrays', [new Uint8Array([1, 2])], 'bytea[]', [Buffer.from([1, 2])]],
@@ -65,7 +81,13 @@ const results: ReadonlyArray<readonly [literal: string, wanted: unknown]> = [
   [`'{2024-01-01}'::date[]`, [new Date(2024, 0, 1)]],
   [`'(1,2)'::point`, { x: 1, y: 2 }],
   [`'<(1,2),3>'::circle`, { x: 1, y: 2, radius: 3 }],
-  [`'{{a,b},{c,NULL}}'::text[]`, [['a', 'b'], ['c', null]]],
+  [
+    `'{{a,b},{c,NULL}}'::text[]`,
+    [
+      ['a', 'b'],
+      ['c', null],
+    ],
+  ],
   [`'[1,2)'::int4range`, '[1,2)'],
   [`row(1, 'a b')`, '(1,"a b")'],
   [`'calm'::mood`, 'calm'],
@@ -108,10 +130,16 @@ describeExecutors('Values', ({ behaves }) => {
     return rows
   })
 
-  const strict = { only: ({ errors }: Executor) => errors === 'tenon', because: 'it sends undefined as null, as pg does', log: 'ignored' } as const
+  const strict = {
+    only: ({ errors }: Executor) => errors === 'tenon',
+    because: 'it sends undefined as null, as pg does',
+    log: 'ignored',
+  } as const
   behaves('that are undefined are refused, and nothing is written', strict, async ({ db, admin }) => {
     await expect(sql`insert into badge values (1, ${undefined})`.execute(db)).rejects.toThrow(/undefined/)
-    await expect(sql`select ${[undefined]}::text[] as list`.execute(db)).resolves.toMatchObject({ rows: [{ list: [null] }] })
+    await expect(sql`select ${[undefined]}::text[] as list`.execute(db)).resolves.toMatchObject({
+      rows: [{ list: [null] }],
+    })
     expect(await admin('select 1 from badge')).toStrictEqual([])
   })
 
@@ -123,7 +151,9 @@ describeExecutors('Values', ({ behaves }) => {
   })
 
   behaves('are intervals as pg’s own objects', async ({ db }) => {
-    const { rows } = await sql<{ span: { days: number; toPostgres(): string } }>`select '1 day 02:03:04.5'::interval as span`.execute(db)
+    const { rows } = await sql<{
+      span: { days: number; toPostgres(): string }
+    }>`select '1 day 02:03:04.5'::interval as span`.execute(db)
     expect(rows[0]?.span).toMatchObject({ days: 1, hours: 2, minutes: 3, seconds: 4, milliseconds: 500 })
     expect(rows[0]?.span.toPostgres()).toMatch(/1 day/)
     return rows
@@ -151,7 +181,10 @@ describeExecutors('Values', ({ behaves }) => {
       words: ['a', null],
       bigs: ['1'],
       amounts: [1.5],
-      matrix: [[1, 2], [3, 4]],
+      matrix: [
+        [1, 2],
+        [3, 4],
+      ],
       moments: [new Date(0)],
       documents: [{ c: 1 }],
       mood: 'calm' as const,
@@ -159,10 +192,17 @@ describeExecutors('Values', ({ behaves }) => {
       address: '10.0.0.1',
       nickname: 'nick',
     }
-    await db.insertInto('sample').values(written as never).execute()
+    await db
+      .insertInto('sample')
+      .values(written as never)
+      .execute()
     const read = await db.selectFrom('sample').selectAll().executeTakeFirstOrThrow()
     expect(read).toStrictEqual({ ...written, span: null, moods: null, place: null })
-    const nothing = await db.insertInto('sample').values({ id: 2 } as never).returningAll().executeTakeFirstOrThrow()
+    const nothing = await db
+      .insertInto('sample')
+      .values({ id: 2 } as never)
+      .returningAll()
+      .executeTakeFirstOrThrow()
     expect(Object.values(nothing).filter((value) => value !== null)).toStrictEqual([2])
     return { read, nothing }
   })
@@ -200,27 +240,49 @@ describeExecutors('Values', ({ behaves }) => {
     expect(seen['no columns']).toStrictEqual({ numAffectedRows: undefined, rows: [{}, {}, {}] })
     expect(seen['the last of two equal names']).toMatchObject({ rows: [{ a: 3, b: 2 }] })
     expect(seen['no rows and no columns']).toMatchObject({ rows: [] })
-    return { ...seen, order: Object.keys((seen['names in the order of the select'] as { rows: object[] }).rows[0] ?? {}) }
+    return {
+      ...seen,
+      order: Object.keys((seen['names in the order of the select'] as { rows: object[] }).rows[0] ?? {}),
+    }
   })
 
   behaves('in columns named __proto__, constructor and toString are plain properties', async ({ db }) => {
-    const { rows } = await sql<object>`select '{"polluted": true}'::jsonb as __proto__, 2 as constructor, 3 as "toString", 4 as "hasOwnProperty"`.execute(db)
+    const { rows } =
+      await sql<object>`select '{"polluted": true}'::jsonb as __proto__, 2 as constructor, 3 as "toString", 4 as "hasOwnProperty"`.execute(
+        db,
+      )
     const [row = {}] = rows
-    expect(Object.entries(row)).toStrictEqual([['__proto__', { polluted: true }], ['constructor', 2], ['toString', 3], ['hasOwnProperty', 4]])
-    expect([Object.getPrototypeOf(row) === Object.prototype, 'polluted' in row, 'polluted' in {}]).toStrictEqual([true, false, false])
+    expect(Object.entries(row)).toStrictEqual([
+      ['__proto__', { polluted: true }],
+      ['constructor', 2],
+      ['toString', 3],
+      ['hasOwnProperty', 4],
+    ])
+    expect([Object.getPrototypeOf(row) === Object.prototype, 'polluted' in row, 'polluted' in {}]).toStrictEqual([
+      true,
+      false,
+      false,
+    ])
   })
 
   behaves('are the caller’s to change: rows are plain and not frozen', async ({ db }) => {
     const result = await sql<{ a: number }>`select 1 as a`.execute(db)
     const again = await sql<{ a: number }>`select 1 as a`.execute(db)
-    expect([Object.isFrozen(result), Object.isFrozen(result.rows), Object.isFrozen(result.rows[0])]).toStrictEqual([false, false, false])
+    expect([Object.isFrozen(result), Object.isFrozen(result.rows), Object.isFrozen(result.rows[0])]).toStrictEqual([
+      false,
+      false,
+      false,
+    ])
     if (result.rows[0]) result.rows[0].a = 2
     expect(again.rows).toStrictEqual([{ a: 1 }])
   })
 
   behaves('number up to 65,535 in one statement, and not one more', { log: 'ignored' }, async ({ open }) => {
     const db = await open({ pool: { max: 1 } })
-    const count = (length: number) => sql<{ n: number }>`select cardinality(array[${sql.join(Array.from({ length }, (_, n) => n))}]::int[]) as n`.execute(db).then((result) => result.rows)
+    const count = (length: number) =>
+      sql<{ n: number }>`select cardinality(array[${sql.join(Array.from({ length }, (_, n) => n))}]::int[]) as n`
+        .execute(db)
+        .then((result) => result.rows)
     expect(await count(65_535)).toStrictEqual([{ n: 65_535 }])
     await expect(count(65_536)).rejects.toThrow()
     await expect(count(70_000)).rejects.toThrow()

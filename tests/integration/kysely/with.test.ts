@@ -10,7 +10,12 @@ describeExecutors('With', ({ behaves }) => {
   behaves('names queries, later ones seeing earlier ones', async ({ db }) => {
     const rows = await db
       .with('elder', (qc) => qc.selectFrom('person').select(['id', 'first_name']).where('age', '>', 60))
-      .with('elder_pet(pet_name, owner)', (qc) => qc.selectFrom('pet').innerJoin('elder', 'elder.id', 'pet.owner_id').select(['pet.name as pet_name', 'elder.first_name as owner']))
+      .with('elder_pet(pet_name, owner)', (qc) =>
+        qc
+          .selectFrom('pet')
+          .innerJoin('elder', 'elder.id', 'pet.owner_id')
+          .select(['pet.name as pet_name', 'elder.first_name as owner']),
+      )
       .selectFrom('elder_pet')
       .selectAll()
       .orderBy('pet_name')
@@ -55,25 +60,51 @@ describeExecutors('With', ({ behaves }) => {
 
   behaves('inserts, updates and deletes inside a select, which counts no affected rows', async ({ db }) => {
     const query = db
-      .with('born', (qc) => qc.insertInto('person').values({ first_name: 'Kate', gender: 'female', age: 1 }).returning(['id', 'first_name']))
+      .with('born', (qc) =>
+        qc
+          .insertInto('person')
+          .values({ first_name: 'Kate', gender: 'female', age: 1 })
+          .returning(['id', 'first_name']),
+      )
       .with('aged', (qc) => qc.updateTable('person').set({ age: sql`age + 1` }).where('id', '=', 1).returning('age'))
       .with('lost', (qc) => qc.deleteFrom('toy').where('name', '=', 'Ball').returning('toy.name'))
       .selectFrom(['born', 'aged', 'lost'])
       .select(['born.id', 'born.first_name', 'aged.age', 'lost.name'])
     const result = await db.executeQuery(query)
-    expect(result).toStrictEqual({ numAffectedRows: undefined, rows: [{ id: 4, first_name: 'Kate', age: 53, name: 'Ball' }] })
+    expect(result).toStrictEqual({
+      numAffectedRows: undefined,
+      rows: [{ id: 4, first_name: 'Kate', age: 53, name: 'Ball' }],
+    })
     const left = await db.selectFrom('toy').select('name').execute()
     expect(left).toStrictEqual([{ name: 'Teddy' }])
     return { result, left }
   })
 
   behaves('precedes insert, update, delete and merge', async ({ db }) => {
-    const cats = () => db.with('cat', (qc) => qc.selectFrom('pet').select(['id', 'owner_id']).where('species', '=', 'cat'))
+    const cats = () =>
+      db.with('cat', (qc) => qc.selectFrom('pet').select(['id', 'owner_id']).where('species', '=', 'cat'))
     const seen = [
-      await cats().insertInto('toy').columns(['name', 'price', 'pet_id']).expression((eb) => eb.selectFrom('cat').select([sql.lit('Mouse').as('name'), sql.lit(3).as('price'), 'cat.id'])).execute(),
-      await cats().updateTable('person').from('cat').set({ middle_name: 'Cat' }).whereRef('cat.owner_id', '=', 'person.id').returning('first_name').execute(),
+      await cats()
+        .insertInto('toy')
+        .columns(['name', 'price', 'pet_id'])
+        .expression((eb) =>
+          eb.selectFrom('cat').select([sql.lit('Mouse').as('name'), sql.lit(3).as('price'), 'cat.id']),
+        )
+        .execute(),
+      await cats()
+        .updateTable('person')
+        .from('cat')
+        .set({ middle_name: 'Cat' })
+        .whereRef('cat.owner_id', '=', 'person.id')
+        .returning('first_name')
+        .execute(),
       await cats().deleteFrom('toy').using('cat').whereRef('toy.pet_id', '=', 'cat.id').executeTakeFirstOrThrow(),
-      await cats().mergeInto('person').using('cat', 'cat.owner_id', 'person.id').whenMatched().thenUpdateSet({ age: 9 }).executeTakeFirstOrThrow(),
+      await cats()
+        .mergeInto('person')
+        .using('cat', 'cat.owner_id', 'person.id')
+        .whenMatched()
+        .thenUpdateSet({ age: 9 })
+        .executeTakeFirstOrThrow(),
     ]
     expect(seen[1]).toStrictEqual([{ first_name: 'Jennifer' }])
     expect(seen[2]).toMatchObject({ numDeletedRows: 1n })

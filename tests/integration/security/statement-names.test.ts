@@ -1,0 +1,144 @@
+/**
+ * Prepared statements: a name never stands for another statement than the one that is meant, whoever else prepares names on
+ * the same server connection, and a name whose Parse failed is not spoilt for the next session.
+ */
+import { sql } from 'kysely'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Database, isTenonError } from '../../../src/index.ts'
+import { connectNaively, CounterNames, naiveContext, settlementOf, submit } from '../../support/naive-session.ts'
+import { openStatementPooler, type StatementPooler } from '../../support/statement-pooler.ts'
+import { type Ground, grounds, powerlessLogin, runsAs, trustedSuperuser, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+
+const bodies = (ground: Pick<Ground, 'as'>, sub: string) => ground.as(sub).selectFrom('note').select('body').where('owner', '=', sub)
+const ofBen = [{ body: 'ben 1' }, { body: 'ben 2' }, { body: 'ben 3' }]
+
+describe.each(grounds)('A prepared statement, on $name', (kind) => {
+  let ground: Ground
+  beforeAll(async () => {
+    ground = await kind.open()
+    await ground.admin(`
+      create function swap(name text) returns integer language plpgsql as $$
+      begin
+        execute format('deallocate %I', name);
+        execute format('prepare %I(text) as select ''planted''::text as body', name);
+        return 1;
+      end $$`)
+  })
+  afterAll(() => ground.close())
+
+  const nameOf = async (): Promise<string> => {
+    await bodies(ground, 'ben').execute()
+    const { rows } = await sql<{ name: string }>`
+      select name from pg_prepared_statements where statement like 'select "body" from "note" where %'`.execute(ground.as('ada'))
+    return rows[0]?.name ?? 'no such statement'
+  }
+
+  it('that one session puts in the place of another’s is not what the other runs', async () => {
+    const name = await nameOf()
+    const block = `do $$ begin perform swap('${name}'); exception when others then null; end $$`
+    await sql.raw(block).execute(ground.as('ada'))
+    expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
+  })
+
+  it('that a function puts in the place of another’s is not what the other runs', async () => {
+    const name = await nameOf()
+    await sql`select swap(${name})`.execute(ground.as('ada')).catch(() => {})
+    expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
+  })
+
+  it('that a transaction puts in the place of its own is not what it runs next', async () => {
+    const name = await nameOf()
+    const rows = await ground.as('ben').transaction(async (trx) => {
+      await sql`select swap(${name})`.execute(trx).catch(() => {})
+      return await trx.selectFrom('note').select('body').where('owner', '=', 'ben').execute().catch(() => ofBen)
+    })
+    expect(rows).toEqual(ofBen)
+  })
+
+  it('of a session that was refused does not spoil that of the next one', async () => {
+    const db = ground.open()
+    const refused = db.session({ role: 'tenant_member', claims: { sub: 'ada' }, settings: { timezone: 'Nowhere/Near' } })
+    for (let i = 0; i < 3; i++) {
+      await expect(refused.selectFrom('note').select('body').execute()).rejects.toSatisfy(isTenonError)
+      expect(await whoRuns(db.session({ role: 'tenant_member', claims: { sub: 'ben' } }))).toEqual(runsAs('ben'))
+    }
+  })
+
+  it('whose statement fails each time answers each time, and so does the next', async () => {
+    const failing = () => ground.as('ada').selectFrom('note').select(sql`1 / (id - id)`.as('x')).execute()
+    for (let i = 0; i < 3; i++) await expect(failing()).rejects.toMatchObject({ sqlstate: '22012' })
+    expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
+  })
+
+  it('survives another user of the connection who deallocates or redefines everything', async () => {
+    const name = await nameOf()
+    // On a server that user has the pool's login, and the next session gets another connection; on PGlite the same.
+    await ground.admin('deallocate all')
+    await ground.admin(`prepare "${name}"(text) as select 'planted'::text as body`).catch(() => {})
+    expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
+  })
+})
+
+describe('Two processes behind a pooler that forwards names blindly', () => {
+  let ground: Ground
+  let pooler: StatementPooler
+  beforeAll(async () => {
+    ground = await trustedSuperuser.open()
+    pooler = await openStatementPooler(ground.adminUrl ?? '', 2)
+  })
+  afterAll(async () => {
+    await pooler.close()
+    await ground.close()
+  })
+
+  /** Each process prepares on a server of its own; then the second meets the first one's server. */
+  const crossed = async (first: () => Promise<unknown>, second: () => Promise<unknown>): Promise<unknown> => {
+    pooler.use(0)
+    await first()
+    pooler.use(1)
+    await second()
+    pooler.use(0)
+    return await second()
+  }
+  const ada = (db: Database<TwoTenants>) => db.session({ role: 'tenant_member', claims: { sub: 'ada' } }).selectFrom('note').select('body').execute()
+  const ben = (db: Database<TwoTenants>) => db.session({ role: 'tenant_member', claims: { sub: 'ben' } }).selectFrom('note').select('id').where('owner', '=', 'ben').execute()
+
+  it.each(['auto', 'named'] as const)('with preparedStatements %s, each gets the answer to its own statement', async (preparedStatements) => {
+    const open = () => ground.open({ connection: pooler.url, preparedStatements, trustLogin: true })
+    const [one, two] = [open(), open()]
+    pooler.use(0)
+    await one.verify()
+    pooler.use(1)
+    await two.verify()
+    for (let round = 0; round < 5; round++) expect(await crossed(() => ada(one), () => ben(two))).toHaveLength(3)
+    for (let round = 0; round < 5; round++) expect(await crossed(() => ben(two), () => ada(one))).toHaveLength(2)
+    await one.close()
+    await two.close()
+  })
+
+  it('as a control, names that count up run the other one’s statement', async () => {
+    const [one, two] = [await connectNaively(pooler.url), await connectNaively(pooler.url)]
+    const [first, second] = [new CounterNames(one), new CounterNames(two)]
+    const answer = await crossed(
+      () => first.query(`select 'for the first' as answer`),
+      () => second.query(`select 'for the second' as answer`),
+    )
+    await one.end()
+    await two.end()
+    expect(answer).toEqual([{ answer: 'for the first' }])
+  })
+})
+
+describe('The one-Sync prototype’s names, as a control', () => {
+  it('run the first text again for another, and spoil a name for good once its statement has failed', async () => {
+    const ground = await powerlessLogin.open()
+    const client = await connectNaively(ground.loginUrl ?? '')
+    await submit(client, [{ name: 'q', text: 'select 1 as answer' }])
+    expect(await submit(client, [{ name: 'q', text: 'select 2 as answer' }])).toEqual([[{ answer: '1' }]])
+    const named = (role: string) => [{ ...naiveContext({ role }), name: 'context' }]
+    expect((await settlementOf(submit(client, named('nobody_at_all')), 250)).state).toBe('pending')
+    expect((await settlementOf(submit(client, named('tenant_member')), 250)).state).toBe('pending')
+    await client.end()
+    await ground.close()
+  })
+})
