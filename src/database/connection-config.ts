@@ -123,7 +123,17 @@ function toTls(given: pg.PoolConfig['ssl'], url: TlsOptions | undefined, local: 
   const wanted = given !== undefined || mode !== undefined || url?.rootCert !== undefined
   const opportunistic = given === undefined && (mode === 'allow' || mode === 'prefer')
   if (local && (!wanted || opportunistic)) return false
-  const own = typeof given === 'object' ? given : {}
+  // An unset environment variable gives a field that is undefined; it must not take away what the URL says.
+  const own =
+    typeof given === 'object'
+      ? Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+      : {}
+  if (own.rejectUnauthorized === false && (mode === 'verify-full' || mode === 'verify-ca')) {
+    throw configError(
+      `ssl.rejectUnauthorized is false but the connection string says sslmode=${mode}`,
+      'Say the same in both places.',
+    )
+  }
   const files = {
     ...(url?.rootCert === undefined || url.rootCert === 'system' ? {} : { ca: readFile('sslrootcert', url.rootCert) }),
     ...(url?.cert === undefined ? {} : { cert: readFile('sslcert', url.cert) }),

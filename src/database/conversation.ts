@@ -14,6 +14,7 @@ import {
   closePortalStep,
   commitStep,
   deallocateStep,
+  foundPlanted,
   lastOf,
   rollbackStep,
 } from './steps.ts'
@@ -110,7 +111,7 @@ export class Conversation {
       // Somebody else may have left a transaction open on this connection: then nothing of ours was committed, and it must not look so.
       stands: { status: 'I', what: 'another user of the connection' },
     })
-    if (inline) this.needsCleanup = false
+    if (inline) await this.#cleaned(results, false)
     return results[1] as StepResult
   }
 
@@ -142,15 +143,19 @@ export class Conversation {
   async #enclosed(steps: readonly Step[], begin: Step, clean: boolean): Promise<readonly StepResult[]> {
     if (clean) this.needsCleanup = true
     const context = this.#context
+    const cleanup = clean && !this.pinned ? this.#cleanup(false) : []
+    const essential = steps.length + 2
     try {
-      const results = await this.#runner.run([begin, ...steps, commitStep], {
+      const results = await this.#runner.run([begin, ...steps, commitStep, ...cleanup], {
         commits: true,
         begins: true,
         contextAt: 1,
+        essential,
         ...(context === undefined ? {} : { statementTimeoutMs: context.statementTimeoutMs }),
       })
-      this.#assertCommitted(lastOf(results))
-      return results.slice(1, -1)
+      this.#assertCommitted(results[essential - 1] as StepResult)
+      if (cleanup.length > 0) await this.#cleaned(results, false)
+      return results.slice(1, essential - 1)
     } catch (error) {
       await this.#rollbackQuietly()
       throw error
@@ -368,7 +373,7 @@ export class Conversation {
   async #commitAndClean(commits: boolean, clean: boolean, deallocate: boolean): Promise<StepResult> {
     const cleanup = clean && !this.pinned ? this.#cleanup(deallocate) : []
     const results = await this.#runner.run([commitStep, ...cleanup], { commits, essential: 1 })
-    if (cleanup.length > 0) this.#cleaned(deallocate)
+    if (cleanup.length > 0) await this.#cleaned(results, deallocate)
     return results[0] as StepResult
   }
 
@@ -377,9 +382,15 @@ export class Conversation {
     return deallocate ? [...cleanup, deallocateStep] : cleanup
   }
 
-  #cleaned(deallocated: boolean): void {
+  /** The clean-up is through; only a statement planted under a name costs another round trip. */
+  async #cleaned(results: readonly StepResult[], deallocated: boolean): Promise<void> {
+    if (!deallocated && foundPlanted(results)) await this.#runner.run([deallocateStep])
+    else if (!deallocated) {
+      this.needsCleanup = false
+      return
+    }
     this.needsCleanup = false
-    if (deallocated) this.#runner.line.deallocated()
+    this.#runner.line.deallocated()
   }
 
   #assertCommitted(result: StepResult): void {
@@ -414,7 +425,6 @@ export class Conversation {
   async cleanUp(): Promise<void> {
     await this.#rollbackQuietly()
     if (!this.needsCleanup || this.#runner.line.loss !== undefined) return
-    await this.#runner.run(this.#cleanup(true))
-    this.#cleaned(true)
+    await this.#cleaned(await this.#runner.run(this.#cleanup(true)), true)
   }
 }

@@ -26,6 +26,9 @@ export function isEmbeddedDatabase(value: unknown): value is EmbeddedDatabase {
   return typeof value === 'object' && value !== null && 'execProtocolRaw' in value && 'runExclusive' in value
 }
 
+/** One line per instance, however many databases are made on it: they share its backend and so what is prepared there. */
+const lines = new WeakMap<EmbeddedDatabase, Line>()
+
 export interface EmbeddedLinesOptions {
   readonly open: () => Promise<EmbeddedDatabase>
   /** The instance is the caller's and stays open. */
@@ -200,15 +203,19 @@ export class EmbeddedLines implements LineSource {
     })
   }
 
-  /** There is no other connection to fall back on: an open transaction is rolled back before anyone else gets the line. */
+  /** There is no other connection to fall back on: everything is undone before anyone else, the application itself included, gets it. */
   async #reset(line: Line): Promise<void> {
-    if (line.loss === undefined && line.status !== 'I')
-      await line.run([{ text: 'rollback', name: '', values: [], silent: true }])
-    if (!isClean(line)) line.end({ reason: 'destroyed' })
+    if (line.loss === undefined) {
+      await line.script('rollback')
+      await line.script('discard all')
+    }
+    line.end({ reason: 'destroyed' })
   }
 
   async #lineOf(database: EmbeddedDatabase): Promise<Line> {
-    if (this.#line !== undefined && this.#line.loss === undefined) return this.#line
+    const known = lines.get(database)
+    this.#line = known
+    if (known !== undefined && known.loss === undefined) return known
     const channel = new EmbeddedChannel(database)
     // pg's own parsers, so that a row looks the same from an embedded database and from a server.
     const line = new Line({
@@ -218,11 +225,12 @@ export class EmbeddedLines implements LineSource {
     })
     channel.line = line
     // The backend outlives its lines: an earlier one may have left a transaction, a role or prepared names behind.
-    if (this.#line !== undefined) {
+    if (known !== undefined) {
       await line.script('rollback')
       await line.script('discard all')
     } else await line.script('deallocate all')
     this.#line = line
+    lines.set(database, line)
     return line
   }
 }

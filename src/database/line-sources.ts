@@ -63,8 +63,27 @@ export function createLineSource(connection: Connection, options: LineSourceOpti
     ...options,
     connectTimeoutMs,
     shared: false,
-    pool: () => new pg.Pool(toPoolConfig(connection, options.pool)),
+    pool: () => new pg.Pool({ ...toPoolConfig(connection, options.pool), Client: TidyClient }),
   })
+}
+
+type ConnectCallback = ((error: Error) => void) | ((error: null, client: pg.Client) => void)
+
+/** A client that closes its socket when it cannot log in: pg leaves it open, and the server waits for a minute with a slot taken. */
+class TidyClient extends pg.Client {
+  override connect(): Promise<pg.Client>
+  override connect(callback: ConnectCallback): void
+  override connect(callback?: ConnectCallback): Promise<pg.Client> | undefined {
+    const connecting = super.connect().catch((error: Error) => {
+      // pg declares only its public face.
+      ;(this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
+      throw error
+    })
+    if (callback === undefined) return connecting
+    const answer = callback as (error: Error | null, client?: pg.Client) => void
+    connecting.then((client) => answer(null, client), answer)
+    return undefined
+  }
 }
 
 /** A pool by shape: it may come from another copy of pg. */

@@ -185,6 +185,25 @@ function closed(): TenonError {
   })
 }
 
+/** Node's own codes, and OpenSSL's names of what is wrong with a certificate. */
+function isTlsCode(code: string): boolean {
+  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')) return true
+  return opensslCodes.has(code)
+}
+
+const opensslCodes = new Set([
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_CRL',
+  'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'HOSTNAME_MISMATCH',
+  'PATH_LENGTH_EXCEEDED',
+  'CRL_HAS_EXPIRED',
+  'CRL_NOT_YET_VALID',
+  'CRL_SIGNATURE_FAILURE',
+])
+
 const networkCodes = new Set([
   'ECONNREFUSED',
   'ENOTFOUND',
@@ -230,12 +249,7 @@ function connectError(error: unknown): TenonError {
       cause: error,
     })
   }
-  if (
-    code?.startsWith('ERR_TLS') ||
-    code?.startsWith('CERT_') ||
-    code?.includes('CERT') ||
-    code?.startsWith('ERR_SSL')
-  ) {
+  if (code !== undefined && isTlsCode(code)) {
     return new TenonError({
       code: 'CONNECTION_TLS',
       message: `the server's certificate was not accepted (${code})`,

@@ -16,6 +16,7 @@ export const rollbackStep = controlStep('rollback')
 
 /**
  * What removes everything a statement may have left on its connection: settings, role, session locks, cursors, channels, temporary tables.
+ * The last step tells whether something was prepared by SQL, which could stand under one of our names; see {@link foundPlanted}.
  *
  * @param embeddedLogin - the login of an embedded database, where RESET SESSION AUTHORIZATION does nothing
  */
@@ -24,15 +25,15 @@ export function cleanupSteps(embeddedLogin: string | undefined): readonly Step[]
     embeddedLogin === undefined
       ? 'reset session authorization'
       : `set session authorization ${quoteIdentifier(embeddedLogin)}`
-  return [
-    authorization,
-    'reset all',
-    'reset role',
-    'select pg_catalog.pg_advisory_unlock_all()',
-    'close all',
-    'unlisten *',
-    'discard temp',
-  ].map(cleanupStep)
+  const steps = [authorization, 'reset all', 'reset role', 'close all', 'unlisten *', 'discard temp'].map(cleanupStep)
+  const check =
+    'select pg_catalog.pg_advisory_unlock_all(), exists (select from pg_catalog.pg_prepared_statements where from_sql) as planted'
+  return [...steps, { ...cleanupStep(check), silent: false }]
+}
+
+/** Whether the clean-up that ended these results found statements prepared by SQL. */
+export function foundPlanted(results: readonly StepResult[]): boolean {
+  return lastOf(results).rows[0]?.planted === true
 }
 
 /** After statements that are no queries: a DO block could have put another statement under one of our names. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, loadavg } from 'node:os'
 import type { BenchDatabase } from './bench-database.ts'
 import { barePg } from './contestants.ts'
-import type { Outcome } from './rounds.ts'
+import type { Outcome, Ratio } from './rounds.ts'
 import type { Verdict } from './targets.ts'
 import type { Workload } from './workloads.ts'
 
@@ -40,7 +40,7 @@ interface ContestantReport {
   readonly clientCpuMicrosecondsPerRead: number
   readonly readsPerSecond: number
   /** Of the time per read, against bare pg; absent when that was left out. */
-  readonly timeRatio?: readonly [median: number, lowerQuartile: number, upperQuartile: number]
+  readonly timeRatio?: Ratio
   readonly wrongAnswers: number
 }
 
@@ -85,7 +85,11 @@ export function toWorkloadReport(
         clientCpuMicrosecondsPerRead: round(score.cpuMicrosecondsPerRead, 1),
         readsPerSecond: Math.round(score.readsPerSecond),
         ...(ratio && {
-          timeRatio: [round(ratio.median, 3), round(ratio.lowerQuartile, 3), round(ratio.upperQuartile, 3)] as const,
+          timeRatio: {
+            median: round(ratio.median, 3),
+            lowerQuartile: round(ratio.lowerQuartile, 3),
+            upperQuartile: round(ratio.upperQuartile, 3),
+          },
         }),
         wrongAnswers: score.wrongAnswers,
       }
@@ -123,13 +127,13 @@ export function toMarkdown(report: Report): string {
 }
 
 function contestantLine(row: ContestantReport): string {
-  const [median, lower, upper] = row.timeRatio ?? []
+  const ratio = row.timeRatio
   const cells = [
     row.label,
     row.microsecondsPerRead.toFixed(1),
     row.readsPerSecond,
-    median === undefined ? '–' : `${median.toFixed(2)} (${lower?.toFixed(2)}–${upper?.toFixed(2)})`,
-    median === undefined ? '–' : (1 / median).toFixed(2),
+    ratio ? `${ratio.median.toFixed(2)} (${ratio.lowerQuartile.toFixed(2)}–${ratio.upperQuartile.toFixed(2)})` : '–',
+    ratio ? (1 / ratio.median).toFixed(2) : '–',
     row.clientCpuMicrosecondsPerRead.toFixed(1),
     row.wrongAnswers,
   ]

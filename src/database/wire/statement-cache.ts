@@ -37,9 +37,9 @@ export class StatementCache {
     return known
   }
 
-  /** Whether `name` may be given to a Parse now: not while another unit's Parse of it is on its way. */
+  /** Whether `name` may be given to a Parse now: not above the limit, and not while another unit's Parse of it is on its way. */
   mayParse(name: string): boolean {
-    return this.#limit > 0 && !this.#parsing.has(name)
+    return !this.#parsing.has(name) && this.#known.size + this.#parsing.size < this.#limit
   }
 
   parsing(name: string): void {

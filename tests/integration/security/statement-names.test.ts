@@ -46,13 +46,10 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
     expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
   })
 
-  it('that a transaction puts in the place of its own is not what it runs next', async () => {
+  it('that a function in a transaction puts in the place of another’s is not what the other runs', async () => {
     const name = await nameOf()
-    const rows = await ground.as('ben').transaction(async (trx) => {
-      await sql`select swap(${name})`.execute(trx).catch(() => {})
-      return await trx.selectFrom('note').select('body').where('owner', '=', 'ben').execute().catch(() => ofBen)
-    })
-    expect(rows).toEqual(ofBen)
+    await ground.as('ada').transaction((trx) => sql`select swap(${name})`.execute(trx)).catch(() => {})
+    expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
   })
 
   it('of a session that was refused does not spoil that of the next one', async () => {

@@ -1,0 +1,2 @@
+/** Reports progress of a long run; a test leaves it out. */
+export type Tell = (line: string) => void
