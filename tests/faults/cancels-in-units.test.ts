@@ -21,7 +21,12 @@ test('cancels anywhere in a unit never let a statement run without its session',
 })
 
 test('the control: four Syncs instead of one let statements run as the login', { timeout: 60_000 }, async () => {
-  const { leaks, operations } = await fourSyncControl({ ledger, random: createRandom(1), operations: 50_000, connections: 6 })
+  const { leaks, operations } = await fourSyncControl({
+    ledger,
+    random: createRandom(1),
+    operations: 50_000,
+    connections: 6,
+  })
   console.log(leaks, operations)
   expect(leaks).toBeGreaterThan(0)
 })

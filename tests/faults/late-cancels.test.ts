@@ -12,13 +12,18 @@ beforeAll(async () => {
 })
 afterAll(() => ledger.close())
 
-test.each([0, 10])('a cancel of one tenant that travels up to %i ms never hits the next on its connection', { timeout: 60_000 }, async (longestDelayMs) => {
-  const report = await lateCancels({ ledger, random: createRandom(10), cancels: 250, longestDelayMs })
-  console.log(report)
-  expect(report).toMatchObject({ neighboursHit: 0, wrongReasons: [], destroyed: 0 })
-  expect(report.cancels).toBeGreaterThanOrEqual(250)
-  expect(report.neighbours).toBeGreaterThan(100)
-})
+test.each([0, 10])(
+  'a cancel of one tenant that travels up to %i ms never hits the next on its connection',
+  { timeout: 60_000 },
+  async (longestDelayMs) => {
+    const report = await lateCancels({ ledger, random: createRandom(10), cancels: 250, longestDelayMs })
+      expect(report).toMatchObject({ neighboursHit: 0, wrongReasons: [] })
+    expect(report.cancels).toBeGreaterThanOrEqual(250)
+    expect(report.neighbours).toBeGreaterThan(100)
+  // A cancel that cannot be waited for costs its connection, and that is to stay the exception.
+  expect(report.destroyed).toBeLessThan(report.cancels / 10)
+  },
+)
 
 test('the control: releasing without waiting for the cancel hits neighbours', { timeout: 60_000 }, async () => {
   const { neighboursHit } = await naiveControl({ ledger, random: createRandom(10), cancels: 400, longestDelayMs: 10 })

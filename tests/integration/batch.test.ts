@@ -14,7 +14,8 @@ async function failure(work: Promise<unknown>): Promise<TenonError> {
 }
 
 describeLedgers('A batch', (scene) => {
-  const notes = async () => (await scene.place.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
+  const notes = async () =>
+    (await scene.place.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
   const insert = (on: Kysely<LedgerTables>, note: string) => on.insertInto('entry').values({ tenant: 'ada', note })
   const overdraw = (on: Kysely<LedgerTables>) => on.updateTable('account').set({ balance: -1 }).where('id', '=', 1)
 
@@ -58,7 +59,10 @@ describeLedgers('A batch', (scene) => {
 
   test('runs every query under the session, raw SQL in between or not', async () => {
     const me = scene.ada
-    const who = sql<{ who: string; sub: string }>`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`
+    const who = sql<{
+      who: string
+      sub: string
+    }>`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`
     const [one, , two] = await me.batch([who, sql`select set_config('work_mem', '64kB', false)`, who])
     expect([one.rows, two.rows]).toEqual(Array(2).fill([{ who: 'authenticated', sub: 'ada' }]))
     const after = await sql<{ memory: string }>`select current_setting('work_mem') as memory`.execute(scene.bob)
@@ -67,17 +71,24 @@ describeLedgers('A batch', (scene) => {
 
   test('is one snapshot when the isolation level says so', async () => {
     const me = scene.ada
-    const level = sql<{ level: string }>`select current_setting('transaction_isolation') as level, current_setting('transaction_read_only') as readonly`
+    const level = sql<{
+      level: string
+    }>`select current_setting('transaction_isolation') as level, current_setting('transaction_read_only') as readonly`
     const [{ rows }] = await me.batch([level], { isolationLevel: 'repeatable read', accessMode: 'read only' })
     expect(rows).toEqual([{ level: 'repeatable read', readonly: 'on' }])
-    expect(await failure(me.batch([insert(me, '1')], { accessMode: 'read only' }))).toMatchObject({ code: 'TRANSACTION_READ_ONLY' })
+    expect(await failure(me.batch([insert(me, '1')], { accessMode: 'read only' }))).toMatchObject({
+      code: 'TRANSACTION_READ_ONLY',
+    })
   })
 
   test('applies the plugins of each query’s own instance', async () => {
     const me = scene.ada
     const camel = me.withPlugin(new CamelCasePlugin())
     await insert(me, '1').execute()
-    const [plain, cased] = await me.batch([me.selectFrom('entry').select('claimed_by'), camel.selectFrom('entry').select('claimed_by')])
+    const [plain, cased] = await me.batch([
+      me.selectFrom('entry').select('claimed_by'),
+      camel.selectFrom('entry').select('claimed_by'),
+    ])
     expect(plain).toEqual([{ claimed_by: 'ada' }])
     expect(cased).toEqual([{ claimedBy: 'ada' }])
   })
@@ -85,7 +96,11 @@ describeLedgers('A batch', (scene) => {
   test('takes the same query twice, and the same text with other values', async () => {
     const me = scene.ada
     const query = insert(me, 'same').returning('note')
-    expect(await me.batch([query, query, insert(me, 'other').returning('note')])).toEqual([[{ note: 'same' }], [{ note: 'same' }], [{ note: 'other' }]])
+    expect(await me.batch([query, query, insert(me, 'other').returning('note')])).toEqual([
+      [{ note: 'same' }],
+      [{ note: 'same' }],
+      [{ note: 'other' }],
+    ])
   })
 
   test('refuses queries of anybody else, before anything is sent', async () => {
@@ -99,7 +114,9 @@ describeLedgers('A batch', (scene) => {
     for (const [name, stranger] of Object.entries(strangers)) {
       const items = [insert(me, '1'), insert(stranger, '2')]
       expect(await failure(me.batch(items)), name).toMatchObject({ code: 'SESSION_MISMATCH' })
-      expect(await failure(me.transaction((trx) => trx.batch([insert(stranger, '2')]))), name).toMatchObject({ code: 'SESSION_MISMATCH' })
+      expect(await failure(me.transaction((trx) => trx.batch([insert(stranger, '2')]))), name).toMatchObject({
+        code: 'SESSION_MISMATCH',
+      })
     }
     for (const item of [undefined, null, 'select 1', {}, insert(me, '1').execute]) {
       expect(await failure(me.batch([item as never]))).toMatchObject({ code: 'SESSION_MISMATCH' })
@@ -109,8 +126,23 @@ describeLedgers('A batch', (scene) => {
 
   test('refuses whatever is no query, before anything is sent', async () => {
     const me = scene.ada
-    for (const text of ['commit', 'begin', 'savepoint s', 'set local work_mem = 64', 'call p()', 'do $$ begin end $$', 'explain select 1', 'create table x ()', '', '-- nothing', 'copy entry from stdin', '/* a */ rollback']) {
-      expect(await failure(me.batch([insert(me, '1'), sql.raw(text)])), text).toMatchObject({ code: 'STATEMENT_INVALID' })
+    for (const text of [
+      'commit',
+      'begin',
+      'savepoint s',
+      'set local work_mem = 64',
+      'call p()',
+      'do $$ begin end $$',
+      'explain select 1',
+      'create table x ()',
+      '',
+      '-- nothing',
+      'copy entry from stdin',
+      '/* a */ rollback',
+    ]) {
+      expect(await failure(me.batch([insert(me, '1'), sql.raw(text)])), text).toMatchObject({
+        code: 'STATEMENT_INVALID',
+      })
     }
     expect(await notes()).toEqual([])
   })
@@ -118,7 +150,17 @@ describeLedgers('A batch', (scene) => {
   test('refuses a value that cannot be sent, and the next batch is fine', async () => {
     const me = scene.ada
     expect(await failure(me.batch([insert(me, '1'), insert(me, 'a\0b')]))).toMatchObject({ code: 'PARAMETER_INVALID' })
-    expect(await failure(me.batch([insert(me, '1'), me.selectFrom('entry').selectAll().where('note', '=', undefined as never)]))).toMatchObject({ code: 'PARAMETER_INVALID' })
+    expect(
+      await failure(
+        me.batch([
+          insert(me, '1'),
+          me
+            .selectFrom('entry')
+            .selectAll()
+            .where('note', '=', undefined as never),
+        ]),
+      ),
+    ).toMatchObject({ code: 'PARAMETER_INVALID' })
     expect(await me.batch([first(sql<{ one: number }>`select 1 as one` as never)])).toEqual([{ one: 1 }])
     expect(await notes()).toEqual([])
   })
@@ -126,7 +168,10 @@ describeLedgers('A batch', (scene) => {
   test('of a transaction belongs to it', async () => {
     const me = scene.ada
     await me.transaction(async (trx) => {
-      const [rows, one] = await trx.batch([insert(trx, '1').returning('note'), first(trx.selectFrom('entry').select('note'))])
+      const [rows, one] = await trx.batch([
+        insert(trx, '1').returning('note'),
+        first(trx.selectFrom('entry').select('note')),
+      ])
       expect([rows, one]).toEqual([[{ note: '1' }], { note: '1' }])
       expect(await trx.batch([insert(trx.withSchema('public'), '2').returning('note')])).toEqual([[{ note: '2' }]])
     })

@@ -38,13 +38,19 @@ const running = () =>
 const untilRunning = (count: number) =>
   vi.waitFor(async () => expect(await running()).toHaveLength(count), { timeout: 5_000, interval: 5 })
 const idleState = async () =>
-  (await ledger.admin<{ state: string }>(`select state from pg_stat_activity where application_name = 'cancelled'`)).map(({ state }) => state)
+  (
+    await ledger.admin<{ state: string }>(`select state from pg_stat_activity where application_name = 'cancelled'`)
+  ).map(({ state }) => state)
 const backend = async (on: Kysely<LedgerTables>) =>
   (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(on)).rows[0]?.pid
 const slow = (on: Kysely<LedgerTables>, signal?: AbortSignal) =>
   sql`select pg_sleep(30)`.execute(on, signal === undefined ? undefined : { signal })
 const slowRows = (on: Kysely<LedgerTables>) =>
-  on.selectFrom(sql<{ n: number }>`(select n, case when n > 4 then pg_sleep(10) end from generate_series(1, 10) n)`.as('rows')).selectAll()
+  on
+    .selectFrom(
+      sql<{ n: number }>`(select n, case when n > 4 then pg_sleep(10) end from generate_series(1, 10) n)`.as('rows'),
+    )
+    .selectAll()
 
 async function rejection(work: Promise<unknown>): Promise<unknown> {
   return await work.then(
@@ -58,7 +64,9 @@ describe('An aborted query', () => {
     const before = db.stats().roundTrips
     const signal = AbortSignal.abort(reason)
     expect(await rejection(ada.selectFrom('entry').selectAll().execute({ signal }))).toBe(reason)
-    expect(await rejection(ada.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute({ signal }))).toBe(reason)
+    expect(await rejection(ada.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute({ signal }))).toBe(
+      reason,
+    )
     expect(await rejection(ada.selectFrom('entry').selectAll().stream({ signal }).next())).toBe(reason)
     expect(await rejection(ada.transaction({ signal }, (trx) => backend(trx)))).toBe(reason)
     expect(db.stats().roundTrips).toBe(before)
@@ -72,7 +80,9 @@ describe('An aborted query', () => {
       await held.promise
     })
     await vi.waitFor(() => expect(db.stats().sessions.idle).toBe(0))
-    const waiting = rejection(ada.insertInto('entry').values({ tenant: 'ada', note: 'aborted' }).execute({ signal: controller.signal }))
+    const waiting = rejection(
+      ada.insertInto('entry').values({ tenant: 'ada', note: 'aborted' }).execute({ signal: controller.signal }),
+    )
     const next = ada.selectFrom('entry').selectAll().execute()
     controller.abort(reason)
     // The connection is still held: only the signal can have ended the waiting.
@@ -101,7 +111,11 @@ describe('An aborted query', () => {
     const write = ada
       .insertInto('entry')
       .columns(['tenant', 'note'])
-      .expression((eb) => eb.selectFrom(sql`(select pg_sleep(30))`.as('slow')).select([sql.lit('ada').as('tenant'), sql.lit('1').as('note')]))
+      .expression((eb) =>
+        eb
+          .selectFrom(sql`(select pg_sleep(30))`.as('slow'))
+          .select([sql.lit('ada').as('tenant'), sql.lit('1').as('note')]),
+      )
     const stopped = rejection(write.execute({ signal: controller.signal }))
     await untilRunning(1)
     controller.abort(reason)
@@ -172,7 +186,9 @@ describe('An aborted query', () => {
       controller.abort(reason)
       await stopped.catch(() => {})
       expect(await rejection(slow(one))).toMatchObject({ code: 'TIMEOUT_STATEMENT' })
-      expect(await rejection(one.insertInto('entry').values({ tenant: 'bob', note: '' }).execute())).toMatchObject({ code: 'ACCESS_POLICY' })
+      expect(await rejection(one.insertInto('entry').values({ tenant: 'bob', note: '' }).execute())).toMatchObject({
+        code: 'ACCESS_POLICY',
+      })
       expect(await backend(one)).toBe(pid)
     })
   })
@@ -201,7 +217,8 @@ describe('An aborted stream', () => {
     const reading = rejection(
       ada.transaction(async (trx) => {
         await trx.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()
-        for await (const { n } of slowRows(trx).stream({ chunkSize: 2, signal: controller.signal })) if (n === 2) controller.abort(reason)
+        for await (const { n } of slowRows(trx).stream({ chunkSize: 2, signal: controller.signal }))
+          if (n === 2) controller.abort(reason)
       }),
     )
     expect(await reading).toBe(reason)
@@ -226,7 +243,9 @@ describe('A statement that took too long', () => {
 
   test('is a timeout when the session, the database object, the role or the database has set one', async () => {
     const { own, role } = await hurried()
-    expect(await rejection(slow(own.session({ role: 'authenticated', statementTimeoutMs: 100 })))).toMatchObject(timeout)
+    expect(await rejection(slow(own.session({ role: 'authenticated', statementTimeoutMs: 100 })))).toMatchObject(
+      timeout,
+    )
     expect(await rejection(slow(own.session({ role })))).toMatchObject(timeout)
     const { own: limited } = await hurried({ statementTimeoutMs: 100 })
     expect(await rejection(slow(limited.session({ role: 'authenticated' })))).toMatchObject(timeout)
@@ -240,11 +259,17 @@ describe('A statement that took too long', () => {
   test('is a timeout in a transaction, a batch and a stream', async () => {
     const hasty = ada.as({ statementTimeoutMs: 100 })
     expect(await rejection(hasty.transaction((trx) => slow(trx)))).toMatchObject(timeout)
-    expect(await rejection(hasty.batch([hasty.selectFrom('entry').selectAll(), sql`select pg_sleep(30)`]))).toMatchObject(timeout)
-    expect(await rejection(hasty.transaction(async (trx) => {
-      await backend(trx)
-      await slow(trx)
-    }))).toMatchObject(timeout)
+    expect(
+      await rejection(hasty.batch([hasty.selectFrom('entry').selectAll(), sql`select pg_sleep(30)`])),
+    ).toMatchObject(timeout)
+    expect(
+      await rejection(
+        hasty.transaction(async (trx) => {
+          await backend(trx)
+          await slow(trx)
+        }),
+      ),
+    ).toMatchObject(timeout)
     const reading = (async () => {
       for await (const row of slowRows(hasty).stream(2)) void row
     })()
@@ -254,7 +279,8 @@ describe('A statement that took too long', () => {
 
   test('may be allowed more than its role, or no limit at all', async () => {
     const { own, role } = await hurried()
-    for (const statementTimeoutMs of [0, 5_000]) await sql`select pg_sleep(0.25)`.execute(own.session({ role, statementTimeoutMs }))
+    for (const statementTimeoutMs of [0, 5_000])
+      await sql`select pg_sleep(0.25)`.execute(own.session({ role, statementTimeoutMs }))
   })
 
   test('is no timeout when somebody else cancelled it', async () => {
@@ -267,12 +293,17 @@ describe('A statement that took too long', () => {
   })
 
   test('waiting for a lock is told by its own code', async () => {
-    const account = (on: Kysely<LedgerTables>) => on.updateTable('account').set({ balance: 1 }).where('id', '=', 1).execute()
+    const account = (on: Kysely<LedgerTables>) =>
+      on.updateTable('account').set({ balance: 1 }).where('id', '=', 1).execute()
     await using other = ledger.open()
     await tenant(other, 'bob').transaction(async (trx) => {
       await account(trx)
       const hasty = db.session({ role: 'authenticated', settings: { lock_timeout: '50ms' } })
-      expect(await rejection(account(hasty))).toMatchObject({ code: 'TIMEOUT_LOCK', sqlstate: '55P03', retryable: true })
+      expect(await rejection(account(hasty))).toMatchObject({
+        code: 'TIMEOUT_LOCK',
+        sqlstate: '55P03',
+        retryable: true,
+      })
     })
   })
 })

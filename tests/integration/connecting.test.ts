@@ -29,12 +29,19 @@ async function failure(connection: unknown, options: object = {}): Promise<Tenon
 }
 
 function expectNoSecret(error: TenonError, ...more: string[]): void {
-  const shown = [inspect(error, { depth: 10, showHidden: true }), String(error.stack), JSON.stringify(error), String(error.cause)].join('\n')
+  const shown = [
+    inspect(error, { depth: 10, showHidden: true }),
+    String(error.stack),
+    JSON.stringify(error),
+    String(error.cause),
+  ].join('\n')
   for (const word of [secret, ...more]) expect(shown).not.toContain(word)
 }
 
 /** The login's URL with some parts replaced. */
-function url(changes: Partial<Pick<URL, 'hostname' | 'port' | 'username' | 'password' | 'pathname' | 'search'>>): string {
+function url(
+  changes: Partial<Pick<URL, 'hostname' | 'port' | 'username' | 'password' | 'pathname' | 'search'>>,
+): string {
   return Object.assign(new URL(ledger.loginUrl), changes).href
 }
 
@@ -61,7 +68,10 @@ describe('A connection that is described wrongly', () => {
     [`postgres://someone:${secret}@localhost:port/db`, 'a port that is no number'],
     [`postgres://some:one:${secret}@[::1/db`, 'a broken address'],
     [`postgres://someone:${secret}@localhost/db?sslmode=maybe`, 'an unknown sslmode'],
-    [`postgres://someone:${secret}@localhost/db?sslrootcert=/nowhere/${secret}.pem&sslmode=verify-full`, 'a CA that is not there'],
+    [
+      `postgres://someone:${secret}@localhost/db?sslrootcert=/nowhere/${secret}.pem&sslmode=verify-full`,
+      'a CA that is not there',
+    ],
     [`pglite//${secret}`, 'a misspelt embedded database'],
   ])('is refused without repeating it: %#', async (connection, why) => {
     const error = await failure(connection)
@@ -73,12 +83,20 @@ describe('A connection that is described wrongly', () => {
     expectNoSecret(asConfig)
   })
 
-  test.each([[undefined], [null], [42], [true], [[]], [() => ledger.loginUrl], [Symbol('url')]])('is refused when it is no description at all: %s', async (connection) => {
-    expect(await failure(connection)).toMatchObject({ code: 'CONNECTION_CONFIG' })
-  })
+  test.each([[undefined], [null], [42], [true], [[]], [() => ledger.loginUrl], [Symbol('url')]])(
+    'is refused when it is no description at all: %s',
+    async (connection) => {
+      expect(await failure(connection)).toMatchObject({ code: 'CONNECTION_CONFIG' })
+    },
+  )
 
   test('is refused when the two places that speak of TLS contradict each other', async () => {
-    for (const [search, ssl] of [['?sslmode=require', false], ['?sslmode=disable', true], ['?sslmode=disable', { ca: 'x' }], ['?sslmode=verify-full', false]] as const) {
+    for (const [search, ssl] of [
+      ['?sslmode=require', false],
+      ['?sslmode=disable', true],
+      ['?sslmode=disable', { ca: 'x' }],
+      ['?sslmode=verify-full', false],
+    ] as const) {
       const error = await failure({ connectionString: url({ search, password: secret }), ssl })
       expect(error).toMatchObject({ code: 'CONNECTION_CONFIG' })
       expectNoSecret(error)
@@ -96,7 +114,9 @@ describe('A connection that is described wrongly', () => {
     [{ connectTimeoutMs: 'soon' }],
     [{ applicationName: 'a\0b' }],
   ])('is refused when an option of the pool is out of its range: %j', async (pool) => {
-    expect(await failure(ledger.loginUrl, { pool })).toMatchObject({ code: expect.stringMatching(/^(CONNECTION_CONFIG|OPTION_INVALID)$/) })
+    expect(await failure(ledger.loginUrl, { pool })).toMatchObject({
+      code: expect.stringMatching(/^(CONNECTION_CONFIG|OPTION_INVALID)$/),
+    })
   })
 
   test('is refused by the server when the database does not exist', async () => {
@@ -112,7 +132,11 @@ describe('A server that cannot be reached', () => {
     await using db = ledger.open({ connection: proxy.through(ledger.loginUrl) })
     const ada = tenant(db, 'ada')
     for (let i = 0; i < 3; i++) {
-      const error = await ada.selectFrom('entry').selectAll().execute().catch((reason: unknown) => reason as TenonError)
+      const error = await ada
+        .selectFrom('entry')
+        .selectAll()
+        .execute()
+        .catch((reason: unknown) => reason as TenonError)
       expect(error).toMatchObject({ code: 'CONNECTION_REFUSED', retryable: true })
     }
     await proxy.accept()
@@ -122,7 +146,9 @@ describe('A server that cannot be reached', () => {
 
   test('is told as refused when its name or its socket does not exist', async () => {
     expect(await failure(url({ hostname: 'no-such-host.invalid' }))).toMatchObject({ code: 'CONNECTION_REFUSED' })
-    expect(await failure({ host: '/no/such/directory', user: 'someone', password: secret, database: 'db' })).toMatchObject({ code: 'CONNECTION_REFUSED' })
+    expect(
+      await failure({ host: '/no/such/directory', user: 'someone', password: secret, database: 'db' }),
+    ).toMatchObject({ code: 'CONNECTION_REFUSED' })
     const socket = await failure(`postgres://someone:${secret}@/db?host=/no/such/directory`)
     expect(socket, 'the form of a socket in a URL').toMatchObject({ code: 'CONNECTION_REFUSED' })
     expectNoSecret(socket)
@@ -133,7 +159,11 @@ describe('A server that cannot be reached', () => {
     proxy.set({ blackHole: true })
     await using db = ledger.open({ connection: proxy.through(ledger.loginUrl), pool: { connectTimeoutMs: 150 } })
     const started = performance.now()
-    const error = await tenant(db, 'ada').selectFrom('entry').selectAll().execute().catch((reason: unknown) => reason as TenonError)
+    const error = await tenant(db, 'ada')
+      .selectFrom('entry')
+      .selectAll()
+      .execute()
+      .catch((reason: unknown) => reason as TenonError)
     expect(error).toMatchObject({ code: 'TIMEOUT_CONNECT', retryable: true })
     expect(performance.now() - started).toBeLessThan(3_000)
     proxy.set({ blackHole: false })
@@ -191,7 +221,13 @@ describe('A login that is refused', () => {
   test('does not hold up the next attempt', async () => {
     let password: string = secret
     const { hostname, port, username, pathname, password: right } = new URL(ledger.loginUrl)
-    const connection = { host: hostname, port: Number(port), user: username, database: pathname.slice(1), password: () => password }
+    const connection = {
+      host: hostname,
+      port: Number(port),
+      user: username,
+      database: pathname.slice(1),
+      password: () => password,
+    }
     await using db = ledger.open({ connection })
     const ada = tenant(db, 'ada')
     await expect(sql`select 1`.execute(ada)).rejects.toMatchObject({ code: 'CONNECTION_AUTH' })

@@ -10,7 +10,8 @@ import { describeLedgers, type Ledger, type LedgerTables, openLedger, tenant } f
 const backend = async (on: Kysely<LedgerTables>) =>
   (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(on)).rows[0]?.pid
 const sub = async (on: Kysely<LedgerTables>) =>
-  (await sql<{ sub: string }>`select current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`.execute(on)).rows[0]?.sub
+  (await sql<{ sub: string }>`select current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`.execute(on)).rows[0]
+    ?.sub
 
 describeLedgers('A pinned connection', (scene) => {
   test('keeps a temporary table while it is held, and not longer', async () => {
@@ -31,7 +32,9 @@ describeLedgers('A pinned connection', (scene) => {
 
   test('runs every statement under its own session, also after one that changed the settings', async () => {
     await scene.ada.connection().execute(async (one) => {
-      await sql`select set_config('request.jwt.claims', '{"sub":"bob"}', false), set_config('search_path', 'evil', false)`.execute(one)
+      await sql`select set_config('request.jwt.claims', '{"sub":"bob"}', false), set_config('search_path', 'evil', false)`.execute(
+        one,
+      )
       expect(await sub(one)).toBe('ada')
       await one.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()
     })
@@ -49,12 +52,16 @@ describeLedgers('A pinned connection', (scene) => {
       kept = one
       await one.selectFrom('entry').selectAll().execute()
     })
-    await expect((kept as Kysely<LedgerTables>).selectFrom('entry').selectAll().execute()).rejects.toMatchObject({ code: 'TRANSACTION_CLOSED' })
+    await expect((kept as Kysely<LedgerTables>).selectFrom('entry').selectAll().execute()).rejects.toMatchObject({
+      code: 'TRANSACTION_CLOSED',
+    })
   })
 
   test('goes on after a statement that failed', async () => {
     await scene.ada.connection().execute(async (one) => {
-      await expect(one.insertInto('entry').values({ tenant: 'bob', note: '' }).execute()).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
+      await expect(one.insertInto('entry').values({ tenant: 'bob', note: '' }).execute()).rejects.toMatchObject({
+        code: 'ACCESS_POLICY',
+      })
       await expect(sql`select 1 / 0`.execute(one)).rejects.toMatchObject({ code: 'QUERY_DATA' })
       await one.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()
     })
@@ -88,13 +95,20 @@ describe('A pinned connection of a pool', () => {
 
   test('holds an advisory lock while it is held, and not longer', async () => {
     const lock = sql<{ got: boolean }>`select pg_try_advisory_lock(4711) as got`
-    const held = async () => (await ledger.admin(`select 1 from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`)).length
-    await tenant(db, 'ada').connection().execute(async (one) => {
-      expect((await lock.execute(one)).rows).toEqual([{ got: true }])
-      await one.selectFrom('entry').selectAll().execute()
-      expect(await held()).toBe(1)
-      expect((await lock.execute(tenant(db, 'bob'))).rows).toEqual([{ got: false }])
-    })
+    const held = async () =>
+      (
+        await ledger.admin(
+          `select 1 from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+        )
+      ).length
+    await tenant(db, 'ada')
+      .connection()
+      .execute(async (one) => {
+        expect((await lock.execute(one)).rows).toEqual([{ got: true }])
+        await one.selectFrom('entry').selectAll().execute()
+        expect(await held()).toBe(1)
+        expect((await lock.execute(tenant(db, 'bob'))).rows).toEqual([{ got: false }])
+      })
     expect(await held()).toBe(0)
     // Without a pinned connection a session lock is gone with its own statement.
     expect((await lock.execute(tenant(db, 'bob'))).rows).toEqual([{ got: true }])
@@ -107,13 +121,17 @@ describe('A pinned connection of a pool', () => {
     const pid = await backend(ada)
     await ada.connection().execute(async (held) => {
       await sql`create temporary table scratch (note text)`.execute(held)
-      await sql`select set_config('work_mem', '64kB', false), set_config('application_name', 'evil', false), pg_advisory_lock(1)`.execute(held)
+      await sql`select set_config('work_mem', '64kB', false), set_config('application_name', 'evil', false), pg_advisory_lock(1)`.execute(
+        held,
+      )
       await sql`do $$ begin perform set_config('statement_timeout', '7', false); end $$`.execute(held)
     })
     const { rows } = await sql`
       select pg_backend_pid() as pid, to_regclass('pg_temp.scratch') is null as "noTable", (select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()) as locks,
         (select count(*)::int from pg_cursors) as cursors, current_setting('work_mem') = '64kB' as memory, current_setting('application_name') as name, current_setting('statement_timeout') as timeout
     `.execute(tenant(one, 'bob'))
-    expect(rows).toEqual([{ pid, noTable: true, locks: 0, cursors: expect.any(Number), memory: false, name: 'tenon', timeout: '0' }])
+    expect(rows).toEqual([
+      { pid, noTable: true, locks: 0, cursors: expect.any(Number), memory: false, name: 'tenon', timeout: '0' },
+    ])
   })
 })

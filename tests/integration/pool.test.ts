@@ -17,7 +17,9 @@ beforeEach(() => ledger.admin('select reset_ledger()'))
 afterAll(() => ledger.close())
 
 const pids = async (name: string) =>
-  (await ledger.admin<{ pid: number }>('select pid from pg_stat_activity where application_name = $1', [name])).map(({ pid }) => pid)
+  (await ledger.admin<{ pid: number }>('select pid from pg_stat_activity where application_name = $1', [name])).map(
+    ({ pid }) => pid,
+  )
 const backend = async (on: Kysely<LedgerTables>) =>
   (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(on)).rows[0]?.pid
 const sleep = (on: Kysely<LedgerTables>, seconds: number) => sql`select pg_sleep(${seconds}::float8)`.execute(on)
@@ -35,7 +37,15 @@ describe('A pool', () => {
     const ada = tenant(db, 'ada')
     ada.selectFrom('entry').selectAll().compile()
     expect(db.stats().sessions).toEqual({ total: 0, idle: 0, waiting: 0 })
-    const seen = new Set(await Promise.all(Array.from({ length: 30 }, () => sql<{ pid: number }>`select pg_backend_pid() as pid, pg_sleep(0.005)`.execute(ada).then(({ rows }) => rows[0]?.pid))))
+    const seen = new Set(
+      await Promise.all(
+        Array.from({ length: 30 }, () =>
+          sql<{ pid: number }>`select pg_backend_pid() as pid, pg_sleep(0.005)`
+            .execute(ada)
+            .then(({ rows }) => rows[0]?.pid),
+        ),
+      ),
+    )
     expect(seen.size).toBeLessThanOrEqual(3)
     expect(seen).toEqual(new Set(await pids('bounded')))
     expect(db.stats().sessions).toEqual({ total: 3, idle: 3, waiting: 0 })
@@ -56,8 +66,15 @@ describe('A pool', () => {
     await ada.transaction(async (trx) => {
       await backend(trx)
       const started = performance.now()
-      const waiting = [backend(ada), ada.transaction(backend), ada.batch([ada.selectFrom('entry').selectAll()]), ada.connection().execute(backend), ada.selectFrom('entry').selectAll().stream().next()]
-      for (const refused of waiting.map(failure)) expect(await refused).toMatchObject({ code: 'TIMEOUT_POOL', retryable: true })
+      const waiting = [
+        backend(ada),
+        ada.transaction(backend),
+        ada.batch([ada.selectFrom('entry').selectAll()]),
+        ada.connection().execute(backend),
+        ada.selectFrom('entry').selectAll().stream().next(),
+      ]
+      for (const refused of waiting.map(failure))
+        expect(await refused).toMatchObject({ code: 'TIMEOUT_POOL', retryable: true })
       expect(performance.now() - started).toBeGreaterThan(120)
       expect(db.stats().sessions.waiting).toBe(0)
       await trx.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()
@@ -78,18 +95,28 @@ describe('A pool', () => {
   test('shows the name it was given, by option or by URL', async () => {
     const named = async (options: Parameters<Ledger['open']>[0]) => {
       await using db = ledger.open(options)
-      return (await sql<{ name: string }>`select current_setting('application_name') as name`.execute(tenant(db, 'ada'))).rows[0]?.name
+      return (
+        await sql<{ name: string }>`select current_setting('application_name') as name`.execute(tenant(db, 'ada'))
+      ).rows[0]?.name
     }
     expect(await named({})).toBe('tenon')
     expect(await named({ pool: { applicationName: 'billing' } })).toBe('billing')
     expect(await named({ connection: `${ledger.loginUrl}?application_name=by-url` })).toBe('by-url')
-    expect(await named({ connection: { connectionString: ledger.loginUrl, application_name: 'by-config' } })).toBe('by-config')
+    expect(await named({ connection: { connectionString: ledger.loginUrl, application_name: 'by-config' } })).toBe(
+      'by-config',
+    )
   })
 
   test('shows no password when it is printed', () => {
     const db = ledger.open()
     const { password } = new URL(ledger.loginUrl)
-    for (const shown of [inspect(db, { depth: 10, showHidden: true }), String(db), JSON.stringify(db), inspect(tenant(db, 'ada'), { depth: 10 })]) expect(shown).not.toContain(password)
+    for (const shown of [
+      inspect(db, { depth: 10, showHidden: true }),
+      String(db),
+      JSON.stringify(db),
+      inspect(tenant(db, 'ada'), { depth: 10 }),
+    ])
+      expect(shown).not.toContain(password)
   })
 })
 
@@ -114,7 +141,12 @@ describe('Closing', () => {
   test('cuts what still runs after the drain time, and everything settles', async () => {
     const db = ledger.open({ pool: { max: 2, applicationName: 'cut' } })
     const ada = tenant(db, 'ada')
-    const outcomes = [sleep(ada, 30), ada.transaction((trx) => sleep(trx, 30)), backend(ada), ada.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()].map((work) =>
+    const outcomes = [
+      sleep(ada, 30),
+      ada.transaction((trx) => sleep(trx, 30)),
+      backend(ada),
+      ada.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute(),
+    ].map((work) =>
       work.then(
         () => 'done',
         (error: TenonError) => error.code,
@@ -161,7 +193,8 @@ describe('Closing', () => {
       ping: () => db.ping(),
       dedicated: () => withDedicatedConnection(db, {}, (connection) => connection.query('select 1')),
     }
-    for (const [name, use] of Object.entries(uses)) expect(await failure(use()), name).toMatchObject({ code: 'DATABASE_CLOSED', retryable: false })
+    for (const [name, use] of Object.entries(uses))
+      expect(await failure(use()), name).toMatchObject({ code: 'DATABASE_CLOSED', retryable: false })
   })
 
   test('is what the end of a scope does', async () => {
@@ -181,15 +214,24 @@ describe('A pg.Pool of the caller’s', () => {
     const ada = tenant(db, 'ada')
     const pid = (await pool.query('select pg_backend_pid() as pid')).rows[0].pid
     for (let i = 0; i < 10; i++) {
-      await ada.insertInto('entry').values({ tenant: 'ada', note: String(i) }).execute()
+      await ada
+        .insertInto('entry')
+        .values({ tenant: 'ada', note: String(i) })
+        .execute()
       expect(await backend(ada)).toBe(pid)
-      const { rows } = await pool.query({ name: 'who', text: `select current_user as who, current_setting('request.jwt.claims', true) as claims`, values: [] })
+      const { rows } = await pool.query({
+        name: 'who',
+        text: `select current_user as who, current_setting('request.jwt.claims', true) as claims`,
+        values: [],
+      })
       expect(rows).toEqual([{ who: new URL(ledger.loginUrl).username, claims: '' }])
       await ada.transaction((trx) => trx.selectFrom('entry').selectAll().execute())
       await expect(sql`select 1 / 0`.execute(ada)).rejects.toMatchObject({ code: 'QUERY_DATA' })
       const client = await pool.connect()
       await client.query('begin')
-      await expect(client.query('select * from entry where note = $1', ['1']), 'as the login').rejects.toThrow('permission denied')
+      await expect(client.query('select * from entry where note = $1', ['1']), 'as the login').rejects.toThrow(
+        'permission denied',
+      )
       await client.query('rollback')
       client.release()
     }
@@ -210,7 +252,10 @@ describe('A pg.Pool of the caller’s', () => {
       'create temporary table entry (tenant text, note text)',
     ]) {
       await pool.query(left).catch(() => {})
-      const { rows } = await sql`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub, current_setting('statement_timeout') as timeout, pg_sleep(0.01) is not null as slept`.execute(ada)
+      const { rows } =
+        await sql`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub, current_setting('statement_timeout') as timeout, pg_sleep(0.01) is not null as slept`.execute(
+          ada,
+        )
       expect(rows, left).toEqual([{ who: 'authenticated', sub: 'ada', timeout: expect.any(String), slept: true }])
       await ada.insertInto('entry').values({ tenant: 'ada', note: left }).execute()
     }
@@ -248,7 +293,13 @@ describe('A pg.Pool of the caller’s', () => {
       asked += 1
       return url.password
     }
-    const config = { host: url.hostname, port: Number(url.port), user: url.username, database: url.pathname.slice(1), password }
+    const config = {
+      host: url.hostname,
+      port: Number(url.port),
+      user: url.username,
+      database: url.pathname.slice(1),
+      password,
+    }
     await using db: Database<LedgerTables> = ledger.open({ connection: config, pool: { max: 1 } })
     expect(await backend(tenant(db, 'ada'))).toBeGreaterThan(0)
     expect(asked).toBe(1)

@@ -22,15 +22,24 @@ interface Prepared {
 
 /** What the backend holds; asked with a builder, because raw SQL is cleaned up after. */
 const prepared = (on: Kysely<LedgerTables>) =>
-  (on as unknown as Kysely<{ pg_prepared_statements: Prepared }>).selectFrom('pg_prepared_statements').select(['name', 'statement']).execute()
-const about = async (on: Kysely<LedgerTables>, table: string) => (await prepared(on)).filter(({ statement }) => statement.includes(`from "${table}"`))
+  (on as unknown as Kysely<{ pg_prepared_statements: Prepared }>)
+    .selectFrom('pg_prepared_statements')
+    .select(['name', 'statement'])
+    .execute()
+const about = async (on: Kysely<LedgerTables>, table: string) =>
+  (await prepared(on)).filter(({ statement }) => statement.includes(`from "${table}"`))
 /** A query whose text is another for every `n`. */
-const numbered = (on: Kysely<LedgerTables>, n: number) => on.selectFrom('entry').select('note').limit(sql.lit(n) as never)
+const numbered = (on: Kysely<LedgerTables>, n: number) =>
+  on
+    .selectFrom('entry')
+    .select('note')
+    .limit(sql.lit(n) as never)
 
 describe('Prepared statements', () => {
   test('are made once per text, and run under every session', async () => {
     await using db = ledger.open({ pool: { max: 1 } })
-    for (const sub of ['ada', 'bob', 'eve']) await tenant(db, sub).selectFrom('entry').selectAll().where('note', '=', sub).execute()
+    for (const sub of ['ada', 'bob', 'eve'])
+      await tenant(db, sub).selectFrom('entry').selectAll().where('note', '=', sub).execute()
     expect(await about(tenant(db, 'ada'), 'entry')).toHaveLength(1)
   })
 
@@ -69,7 +78,10 @@ describe('Prepared statements', () => {
     await using db = ledger.open({ pool: { max: 1 }, ...options })
     const ada = tenant(db, 'ada')
     for (let n = 1; n <= 10; n++) {
-      await ada.insertInto('entry').values({ tenant: 'ada', note: String(n) }).execute()
+      await ada
+        .insertInto('entry')
+        .values({ tenant: 'ada', note: String(n) })
+        .execute()
       await ada.batch([numbered(ada, n), numbered(ada, n + 1), numbered(ada, n)])
       await ada.transaction((trx) => numbered(trx, n).execute())
     }
@@ -94,19 +106,25 @@ describe('Prepared statements', () => {
   test('that were never made are not believed in: a failed or cancelled parse, a rolled back transaction', async () => {
     await using db = ledger.open({ pool: { max: 1 } })
     const ada = tenant(db, 'ada')
-    const later = (on: Kysely<LedgerTables>) => (on as unknown as Kysely<{ later: { id: number } }>).selectFrom('later').select('id').execute()
+    const later = (on: Kysely<LedgerTables>) =>
+      (on as unknown as Kysely<{ later: { id: number } }>).selectFrom('later').select('id').execute()
     await expect(later(ada)).rejects.toMatchObject({ code: 'QUERY_UNDEFINED_OBJECT' })
-    await ledger.admin('create table later (id integer); grant select on later to authenticated; insert into later values (1)')
+    await ledger.admin(
+      'create table later (id integer); grant select on later to authenticated; insert into later values (1)',
+    )
     expect(await later(ada)).toEqual([{ id: 1 }])
     // A statement behind a failing one in the same Sync is never parsed.
     const bad = ada.insertInto('entry').values({ tenant: 'bob', note: '' })
-    for (let i = 0; i < 3; i++) await expect(ada.batch([bad, numbered(ada, 7)])).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
+    for (let i = 0; i < 3; i++)
+      await expect(ada.batch([bad, numbered(ada, 7)])).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
     expect(await numbered(ada, 7).execute()).toEqual([])
     // And one that was parsed survives the rollback of its transaction.
-    await expect(ada.transaction(async (trx) => {
-      await numbered(trx, 8).execute()
-      throw new Error('no')
-    })).rejects.toThrow('no')
+    await expect(
+      ada.transaction(async (trx) => {
+        await numbered(trx, 8).execute()
+        throw new Error('no')
+      }),
+    ).rejects.toThrow('no')
     expect(await numbered(ada, 8).execute()).toEqual([])
     await ledger.admin('drop table later')
   })
@@ -116,7 +134,8 @@ describe('Prepared statements', () => {
 const uses = (me: Session<LedgerTables>): Record<string, () => Promise<unknown>> => ({
   query: () => me.selectFrom('entry').selectAll().execute(),
   write: () => me.insertInto('entry').values({ tenant: 'ada', note: 'written' }).returningAll().execute(),
-  batch: () => me.batch([me.selectFrom('entry').selectAll(), me.insertInto('entry').values({ tenant: 'ada', note: 'batch' })]),
+  batch: () =>
+    me.batch([me.selectFrom('entry').selectAll(), me.insertInto('entry').values({ tenant: 'ada', note: 'batch' })]),
   raw: () => sql`select *, pg_backend_pid() from entry`.execute(me),
   explain: () => sql`explain select * from entry`.execute(me),
   stream: async () => {
@@ -124,7 +143,8 @@ const uses = (me: Session<LedgerTables>): Record<string, () => Promise<unknown>>
   },
   pinned: () => me.connection().execute((one) => one.selectFrom('entry').selectAll().execute()),
   transaction: () => me.transaction((trx) => trx.selectFrom('entry').selectAll().execute()),
-  'isolated transaction': () => me.transaction({ isolationLevel: 'serializable' }, (trx) => trx.selectFrom('entry').selectAll().execute()),
+  'isolated transaction': () =>
+    me.transaction({ isolationLevel: 'serializable' }, (trx) => trx.selectFrom('entry').selectAll().execute()),
   'batch in a transaction': () => me.transaction((trx) => trx.batch([trx.selectFrom('entry').selectAll()])),
 })
 
@@ -153,14 +173,19 @@ describe('When statements are lost or stale', () => {
       await pool.query(statement)
       await use()
       expect((await writes()) - before, 'done once').toBeLessThanOrEqual(1)
-      for (const [other, again] of Object.entries(uses(ada))) await expect(again(), `${other} after ${statement} and ${name}`).resolves.not.toThrow()
+      for (const [other, again] of Object.entries(uses(ada)))
+        await expect(again(), `${other} after ${statement} and ${name}`).resolves.not.toThrow()
     }
   })
 
   test.each(Object.keys(uses({} as never)))('%s: works after the shape of its table has changed', async (name) => {
     const use = uses(ada)[name]
     if (use === undefined) expect.fail('no such use')
-    for (const change of ['alter table entry add column extra integer', 'alter table entry alter column extra type text', 'alter table entry drop column extra']) {
+    for (const change of [
+      'alter table entry add column extra integer',
+      'alter table entry alter column extra type text',
+      'alter table entry drop column extra',
+    ]) {
       await use()
       await ledger.admin(change)
       await use()

@@ -15,7 +15,9 @@ let proxy: FaultProxy
 beforeAll(async () => {
   ledger = await openLedger()
   proxy = await createFaultProxy(ledger.loginUrl)
-  await ledger.admin(`insert into entry (tenant, note, claimed_by, written_by) select 'ada', i, 'ada', 'authenticated' from generate_series(1, 10) i`)
+  await ledger.admin(
+    `insert into entry (tenant, note, claimed_by, written_by) select 'ada', i, 'ada', 'authenticated' from generate_series(1, 10) i`,
+  )
 })
 afterAll(async () => {
   await ledger.close()
@@ -50,7 +52,12 @@ describe.each([
     const queries = {
       select: () => me.selectFrom('entry').selectAll().where('note', '=', note).execute(),
       insert: () => me.insertInto('entry').values({ tenant: 'ada', note }).returningAll().execute(),
-      update: () => me.updateTable('entry').set({ note: `${note}!` }).where('note', '=', note).execute(),
+      update: () =>
+        me
+          .updateTable('entry')
+          .set({ note: `${note}!` })
+          .where('note', '=', note)
+          .execute(),
       delete: () => me.deleteFrom('entry').where('note', '=', `${note}!`).executeTakeFirst(),
       with: () =>
         me
@@ -109,8 +116,17 @@ describe.each([
 
   test('an empty transaction takes none', async () => {
     expect(await count(() => me.transaction(async () => {}))).toBe(0)
-    expect(await count(() => me.transaction().setIsolationLevel('serializable').execute(async () => {}))).toBe(0)
-    expect(await count(() => expect(me.transaction(() => Promise.reject(new Error('no')))).rejects.toThrow('no'))).toBe(0)
+    expect(
+      await count(() =>
+        me
+          .transaction()
+          .setIsolationLevel('serializable')
+          .execute(async () => {}),
+      ),
+    ).toBe(0)
+    expect(await count(() => expect(me.transaction(() => Promise.reject(new Error('no')))).rejects.toThrow('no'))).toBe(
+      0,
+    )
     const controlled = async () => void (await (await me.startTransaction().execute()).commit().execute())
     expect(await count(controlled)).toBe(0)
   })
@@ -138,7 +154,8 @@ describe.each([
   test('a pinned connection adds none', async () => {
     const three = () =>
       me.connection().execute(async (one) => {
-        for (const note of ['1', '2', '3']) await one.selectFrom('entry').select('id').where('note', '=', note).execute()
+        for (const note of ['1', '2', '3'])
+          await one.selectFrom('entry').select('id').where('note', '=', note).execute()
       })
     expect(await count(three)).toBe(3)
   })
@@ -205,6 +222,8 @@ describe('Round trips of a service', () => {
     const service = db.service({ actor: 'suite', reason: 'round trips' })
     await service.selectFrom('entry').select('id').execute()
     expect(await count(() => service.selectFrom('entry').select('id').execute())).toBe(1)
-    expect(await count(() => service.transaction().execute((trx) => trx.selectFrom('entry').select('id').execute()))).toBe(2)
+    expect(
+      await count(() => service.transaction().execute((trx) => trx.selectFrom('entry').select('id').execute())),
+    ).toBe(2)
   })
 })

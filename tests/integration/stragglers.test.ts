@@ -29,8 +29,10 @@ afterEach(async () => {
 })
 afterAll(() => ledger.close())
 
-const write = (on: Kysely<LedgerTables>, note: string) => on.insertInto('entry').values({ tenant: 'ada', note }).execute()
-const notes = async () => (await ledger.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
+const write = (on: Kysely<LedgerTables>, note: string) =>
+  on.insertInto('entry').values({ tenant: 'ada', note }).execute()
+const notes = async () =>
+  (await ledger.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
 
 /** The ways a transaction is run. */
 const ways: Record<string, (body: (trx: Kysely<LedgerTables>) => Promise<unknown>) => Promise<unknown>> = {
@@ -163,13 +165,19 @@ describe('A Kysely of the caller’s own, built on a transaction’s executor', 
 
   test('works inside it, and is refused after it', async () => {
     let kept: Repository | undefined
-    await me.transaction(async (trx) => {
-      kept = new Repository(trx)
-      await kept.add('1')
-      await new Repository(trx).withSchema('public').insertInto('entry').values({ tenant: 'ada', note: '2' }).execute()
-      await expect(kept.insertInto('entry').values({ tenant: 'bob', note: '' }).execute()).rejects.toThrow()
-      await expect(kept.add('3'), 'the first error').rejects.toMatchObject({ code: 'ACCESS_POLICY' })
-    }).catch(() => {})
+    await me
+      .transaction(async (trx) => {
+        kept = new Repository(trx)
+        await kept.add('1')
+        await new Repository(trx)
+          .withSchema('public')
+          .insertInto('entry')
+          .values({ tenant: 'ada', note: '2' })
+          .execute()
+        await expect(kept.insertInto('entry').values({ tenant: 'bob', note: '' }).execute()).rejects.toThrow()
+        await expect(kept.add('3'), 'the first error').rejects.toMatchObject({ code: 'ACCESS_POLICY' })
+      })
+      .catch(() => {})
     expect(await notes(), 'rolled back with the transaction').toEqual([])
     await me.transaction(async (trx) => {
       kept = new Repository(trx)
@@ -186,7 +194,9 @@ describe('The control', () => {
     const kysely = new Kysely<LedgerTables>({ dialect: new PostgresDialect({ pool }) })
     let straggler: Promise<unknown> | undefined
     const failing = kysely.transaction().execute(async (trx) => {
-      await sql`select set_config('role', 'authenticated', true), set_config('request.jwt.claims', '{"sub":"ada"}', true)`.execute(trx)
+      await sql`select set_config('role', 'authenticated', true), set_config('request.jwt.claims', '{"sub":"ada"}', true)`.execute(
+        trx,
+      )
       const slow = sql`select pg_sleep(0.05)`.execute(trx)
       straggler = write(trx, 'escaped').catch(() => {})
       await Promise.all([slow, straggler, Promise.reject(new Error('no'))])

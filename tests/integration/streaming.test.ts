@@ -11,11 +11,20 @@ import { describeLedgers, type Ledger, type LedgerTables, openLedger, tenant } f
 
 /** `count` rows made by the server, the one numbered `failsAt` by dividing by zero. */
 const numbers = (on: Kysely<LedgerTables>, count: number, failsAt = 0) =>
-  on.selectFrom(sql<{ n: number; inverse: number }>`(select n, 1 / (n - ${failsAt}::int) as inverse from generate_series(1, ${count}::int) n)`.as('numbers')).select('n')
+  on
+    .selectFrom(
+      sql<{
+        n: number
+        inverse: number
+      }>`(select n, 1 / (n - ${failsAt}::int) as inverse from generate_series(1, ${count}::int) n)`.as('numbers'),
+    )
+    .select('n')
 
 /** Every portal that the transaction holds open. */
 const portals = async (on: Kysely<LedgerTables>) =>
-  (await sql<{ name: string }>`select name from pg_cursors where statement not like '%pg_cursors%'`.execute(on)).rows.map(({ name }) => name)
+  (
+    await sql<{ name: string }>`select name from pg_cursors where statement not like '%pg_cursors%'`.execute(on)
+  ).rows.map(({ name }) => name)
 
 async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
   const seen: T[] = []
@@ -25,7 +34,10 @@ async function collect<T>(rows: AsyncIterable<T>): Promise<T[]> {
 
 describeLedgers('A stream', (scene) => {
   const write = async (...notes: string[]) => {
-    await scene.ada.insertInto('entry').values(notes.map((note) => ({ tenant: 'ada', note }))).execute()
+    await scene.ada
+      .insertInto('entry')
+      .values(notes.map((note) => ({ tenant: 'ada', note })))
+      .execute()
     await scene.bob.insertInto('entry').values({ tenant: 'bob', note: 'foreign' }).execute()
   }
 
@@ -45,7 +57,8 @@ describeLedgers('A stream', (scene) => {
     const before = scene.db.stats().roundTrips
     numbers(scene.ada, 5).stream()
     expect(scene.db.stats().roundTrips).toBe(before)
-    for (const chunkSize of [-1, 1.5, Number.NaN]) await expect(collect(numbers(scene.ada, 5).stream(chunkSize))).rejects.toThrow(RangeError)
+    for (const chunkSize of [-1, 1.5, Number.NaN])
+      await expect(collect(numbers(scene.ada, 5).stream(chunkSize))).rejects.toThrow(RangeError)
     expect(await collect(numbers(scene.ada, 1).stream())).toHaveLength(1)
   })
 
@@ -82,14 +95,25 @@ describeLedgers('A stream', (scene) => {
 
   test('of a write commits all of it, also when its rows are not read to the end', async () => {
     const add = (...notes: string[]) =>
-      scene.ada.insertInto('entry').values(notes.map((note) => ({ tenant: 'ada', note }))).returning('note')
+      scene.ada
+        .insertInto('entry')
+        .values(notes.map((note) => ({ tenant: 'ada', note })))
+        .returning('note')
     expect(await collect(add('1', '2', '3').stream(2))).toEqual([{ note: '1' }, { note: '2' }, { note: '3' }])
     for await (const row of add('4', '5', '6').stream(1)) if (row.note === '4') break
-    expect(await scene.place.admin('select note from entry order by id')).toEqual(['1', '2', '3', '4', '5', '6'].map((note) => ({ note })))
+    expect(await scene.place.admin('select note from entry order by id')).toEqual(
+      ['1', '2', '3', '4', '5', '6'].map((note) => ({ note })),
+    )
   })
 
   test('of a refused write ends with the typed error, and writes nothing', async () => {
-    const foreign = scene.ada.insertInto('entry').values([{ tenant: 'ada', note: '1' }, { tenant: 'bob', note: '2' }]).returning('note')
+    const foreign = scene.ada
+      .insertInto('entry')
+      .values([
+        { tenant: 'ada', note: '1' },
+        { tenant: 'bob', note: '2' },
+      ])
+      .returning('note')
     await expect(collect(foreign.stream(1))).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
     expect(await scene.place.admin('select note from entry')).toEqual([])
   })
@@ -119,7 +143,9 @@ describeLedgers('A stream', (scene) => {
   test('that fails inside a savepoint is undone with it', async () => {
     const trx = await scene.ada.startTransaction().execute()
     const inner = await trx.savepoint('inner').execute()
-    await expect(collect(numbers(inner, 10, 5).select('inverse').stream(2))).rejects.toMatchObject({ code: 'QUERY_DATA' })
+    await expect(collect(numbers(inner, 10, 5).select('inverse').stream(2))).rejects.toMatchObject({
+      code: 'QUERY_DATA',
+    })
     const restored = await inner.rollbackToSavepoint('inner').execute()
     expect(await collect(numbers(restored, 5).stream(2))).toHaveLength(5)
     await trx.commit().execute()
@@ -144,7 +170,10 @@ describe('A stream from a server', () => {
   test('leaves no transaction open, however it ends', async () => {
     await using db = ledger.open({ pool: { max: 1, applicationName: 'streaming' } })
     const me = tenant(db, 'ada')
-    const state = async () => (await ledger.admin(`select state from pg_stat_activity where application_name = 'streaming'`)).map(({ state }) => state)
+    const state = async () =>
+      (await ledger.admin(`select state from pg_stat_activity where application_name = 'streaming'`)).map(
+        ({ state }) => state,
+      )
     for (const end of [
       () => collect(numbers(me, 10).stream(2)),
       async () => {

@@ -67,14 +67,20 @@ describe('A repeated transaction', () => {
     const result = await tenant(db, 'ada').transaction({ isolationLevel: 'repeatable read', retry: 3 }, async (trx) => {
       const attempt = seen.push((await total(trx)).total)
       trx.afterCommit(() => committed.push(attempt))
-      await trx.insertInto('entry').values({ tenant: 'ada', note: `attempt ${attempt}` }).execute()
+      await trx
+        .insertInto('entry')
+        .values({ tenant: 'ada', note: `attempt ${attempt}` })
+        .execute()
       if (attempt === 1) await add(tenant(db, 'bob'), 1, 5)
       await add(trx, 1, 10)
       return attempt
     })
     expect(result).toBe(2)
     expect(seen, 'each attempt reads anew').toEqual(['1000', '1005'])
-    expect(await balances()).toEqual([{ id: 1, balance: 115 }, { id: 2, balance: 100 }])
+    expect(await balances()).toEqual([
+      { id: 1, balance: 115 },
+      { id: 2, balance: 100 },
+    ])
     expect(await ledger.admin('select note from entry')).toEqual([{ note: 'attempt 2' }])
     expect(committed, 'callbacks of a lost attempt never run').toEqual([2])
     expect(events.filter((type) => type === 'retry')).toHaveLength(1)
@@ -97,7 +103,10 @@ describe('A repeated transaction', () => {
     }
     await Promise.all([transfer('ada', 1), transfer('bob', 2)])
     expect(attempts).toEqual({ ada: 1, bob: 2 })
-    expect(await balances()).toEqual([{ id: 1, balance: 101 }, { id: 2, balance: 101 }])
+    expect(await balances()).toEqual([
+      { id: 1, balance: 101 },
+      { id: 2, balance: 101 },
+    ])
     expect(db.stats().retries - before).toBe(1)
   })
 
@@ -113,7 +122,10 @@ describe('A repeated transaction', () => {
       })
     await Promise.all([move('ada', 1, 2), move('bob', 2, 1)])
     expect(attempts).toBe(3)
-    expect(await balances()).toEqual([{ id: 1, balance: 100 }, { id: 2, balance: 100 }])
+    expect(await balances()).toEqual([
+      { id: 1, balance: 100 },
+      { id: 2, balance: 100 },
+    ])
   })
 
   test('is not run again unless that is asked for', async () => {
@@ -126,7 +138,10 @@ describe('A repeated transaction', () => {
     )
     expect(await deadlock).toMatchObject({ code: 'TRANSACTION_DEADLOCK', retryable: true })
     expect(attempts).toBe(1)
-    expect(await failure(tenant(db, 'ada').transaction((trx) => lose(trx)))).toMatchObject({ code: 'TRANSACTION_SERIALIZATION', retryable: true })
+    expect(await failure(tenant(db, 'ada').transaction((trx) => lose(trx)))).toMatchObject({
+      code: 'TRANSACTION_SERIALIZATION',
+      retryable: true,
+    })
   })
 
   test('gives up after as many more attempts as were asked for, with the error of the last', async () => {
@@ -217,7 +232,9 @@ describe('A repeated transaction', () => {
 
   test('refuses a number of attempts that is none', async () => {
     for (const retry of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
-      expect(await failure(tenant(db, 'ada').transaction({ retry }, async () => {}))).toMatchObject({ code: 'OPTION_INVALID' })
+      expect(await failure(tenant(db, 'ada').transaction({ retry }, async () => {}))).toMatchObject({
+        code: 'OPTION_INVALID',
+      })
     }
   })
 })
@@ -272,10 +289,12 @@ describe('After a commit', () => {
     await controlled.insertInto('entry').values({ tenant: 'ada', note: '1' }).execute()
     await controlled.rollback().execute()
     await failure(
-      tenant(db, 'ada').transaction().execute(async (trx) => {
-        trx.afterCommit(() => ran.push('thrown'))
-        throw new Error('no')
-      }),
+      tenant(db, 'ada')
+        .transaction()
+        .execute(async (trx) => {
+          trx.afterCommit(() => ran.push('thrown'))
+          throw new Error('no')
+        }),
     )
     expect(ran).toEqual([])
   })

@@ -4,7 +4,13 @@
  */
 import { type Kysely, sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { isCheckViolation, isForeignKeyViolation, isPolicyViolation, isUniqueViolation, type TenonError } from '../../src/index.ts'
+import {
+  isCheckViolation,
+  isForeignKeyViolation,
+  isPolicyViolation,
+  isUniqueViolation,
+  type TenonError,
+} from '../../src/index.ts'
 import { describeLedgers, type LedgerTables } from '../support/ledger.ts'
 
 /** Who the server takes the caller for, and in what kind of transaction. */
@@ -25,9 +31,14 @@ async function failure(work: Promise<unknown>): Promise<TenonError> {
 }
 
 describeLedgers('Transactions', (scene) => {
-  const write = (db: Kysely<LedgerTables>, note: string) => db.insertInto('entry').values({ tenant: 'ada', note }).execute()
+  const write = (db: Kysely<LedgerTables>, note: string) =>
+    db.insertInto('entry').values({ tenant: 'ada', note }).execute()
   const spend = (db: Kysely<LedgerTables>, amount: number) =>
-    db.updateTable('account').set((eb) => ({ balance: eb('balance', '-', amount) })).where('id', '=', 1).execute()
+    db
+      .updateTable('account')
+      .set((eb) => ({ balance: eb('balance', '-', amount) }))
+      .where('id', '=', 1)
+      .execute()
   const notes = async () =>
     (await scene.place.admin<{ note: string }>('select note from entry order by note')).map(({ note }) => note)
 
@@ -45,23 +56,36 @@ describeLedgers('Transactions', (scene) => {
     expect(await notes()).toEqual(['1', '2'])
   })
 
-  test.each(['read uncommitted', 'read committed', 'repeatable read', 'serializable'] as const)('run at the isolation level %s', async (isolationLevel) => {
-    const seen = await scene.ada.transaction({ isolationLevel }, whoAmI)
-    expect(seen).toEqual({ ...ada, isolation: isolationLevel, readonly: 'off' })
-    const withBuilder = await scene.ada.transaction().setIsolationLevel(isolationLevel).execute(whoAmI)
-    expect(withBuilder).toEqual(seen)
-    const controlled = await scene.ada.startTransaction().setIsolationLevel(isolationLevel).execute()
-    expect(await whoAmI(controlled)).toEqual(seen)
-    await controlled.rollback().execute()
-    // The next one must not inherit it.
-    expect(await scene.ada.transaction(whoAmI)).toEqual({ ...ada, isolation: 'read committed', readonly: 'off' })
-  })
+  test.each(['read uncommitted', 'read committed', 'repeatable read', 'serializable'] as const)(
+    'run at the isolation level %s',
+    async (isolationLevel) => {
+      const seen = await scene.ada.transaction({ isolationLevel }, whoAmI)
+      expect(seen).toEqual({ ...ada, isolation: isolationLevel, readonly: 'off' })
+      const withBuilder = await scene.ada.transaction().setIsolationLevel(isolationLevel).execute(whoAmI)
+      expect(withBuilder).toEqual(seen)
+      const controlled = await scene.ada.startTransaction().setIsolationLevel(isolationLevel).execute()
+      expect(await whoAmI(controlled)).toEqual(seen)
+      await controlled.rollback().execute()
+      // The next one must not inherit it.
+      expect(await scene.ada.transaction(whoAmI)).toEqual({ ...ada, isolation: 'read committed', readonly: 'off' })
+    },
+  )
 
   test('refuse a write when they are read only', async () => {
     const both = { accessMode: 'read only', isolationLevel: 'repeatable read' } as const
     expect(await scene.ada.transaction(both, whoAmI)).toEqual({ ...ada, isolation: 'repeatable read', readonly: 'on' })
-    expect(await failure(scene.ada.transaction(both, (trx) => write(trx, '1')))).toMatchObject({ code: 'TRANSACTION_READ_ONLY', sqlstate: '25006' })
-    expect(await failure(scene.ada.transaction().setAccessMode('read only').execute((trx) => write(trx, '2')))).toMatchObject({ code: 'TRANSACTION_READ_ONLY' })
+    expect(await failure(scene.ada.transaction(both, (trx) => write(trx, '1')))).toMatchObject({
+      code: 'TRANSACTION_READ_ONLY',
+      sqlstate: '25006',
+    })
+    expect(
+      await failure(
+        scene.ada
+          .transaction()
+          .setAccessMode('read only')
+          .execute((trx) => write(trx, '2')),
+      ),
+    ).toMatchObject({ code: 'TRANSACTION_READ_ONLY' })
     await scene.ada.transaction({ accessMode: 'read write' }, (trx) => write(trx, '3'))
     expect(await notes()).toEqual(['3'])
   })
@@ -76,7 +100,9 @@ describeLedgers('Transactions', (scene) => {
     const restored = await inner.rollbackToSavepoint('inner').execute()
     expect(await whoAmI(restored)).toMatchObject(ada)
     await write(restored, 'after')
-    expect(isPolicyViolation(await failure(restored.insertInto('entry').values({ tenant: 'bob', note: '' }).execute()))).toBe(true)
+    expect(
+      isPolicyViolation(await failure(restored.insertInto('entry').values({ tenant: 'bob', note: '' }).execute())),
+    ).toBe(true)
     await restored.rollbackToSavepoint('inner').execute()
     await write(restored, 'last')
     await trx.commit().execute()
@@ -165,7 +191,9 @@ describeLedgers('Transactions', (scene) => {
   test('check deferred constraints at once when asked to', async () => {
     const trx = await scene.ada.startTransaction().execute()
     await sql`set constraints all immediate`.execute(trx)
-    expect(isUniqueViolation(await failure(trx.insertInto('seat').values({ id: 10, place: 1, account_id: null }).execute()))).toBe(true)
+    expect(
+      isUniqueViolation(await failure(trx.insertInto('seat').values({ id: 10, place: 1, account_id: null }).execute())),
+    ).toBe(true)
     await trx.rollback().execute()
   })
 
@@ -173,7 +201,11 @@ describeLedgers('Transactions', (scene) => {
     const errors: TenonError[] = []
     const outcome = await failure(
       scene.ada.transaction(async (trx) => {
-        const settled = await Promise.allSettled([spend(trx, 1_000), write(trx, '1'), trx.batch([trx.selectFrom('entry').selectAll()])])
+        const settled = await Promise.allSettled([
+          spend(trx, 1_000),
+          write(trx, '1'),
+          trx.batch([trx.selectFrom('entry').selectAll()]),
+        ])
         settled.push(...(await Promise.allSettled([write(trx, '2'), sql`select 1`.execute(trx)])))
         for (const result of settled) if (result.status === 'rejected') errors.push(result.reason)
         throw errors[0]
@@ -193,7 +225,9 @@ describeLedgers('Transactions', (scene) => {
       return 'fine'
     })
     expect(isCheckViolation(await failure(swallowing), 'account_balance_check')).toBe(true)
-    expect(isCheckViolation(await failure(scene.ada.transaction().execute((trx) => spend(trx, 1_000).catch(() => {}))))).toBe(true)
+    expect(
+      isCheckViolation(await failure(scene.ada.transaction().execute((trx) => spend(trx, 1_000).catch(() => {})))),
+    ).toBe(true)
     const controlled = await scene.ada.startTransaction().execute()
     controlled.afterCommit(() => (committed = true))
     await spend(controlled, 1_000).catch(() => {})
@@ -214,12 +248,29 @@ describeLedgers('Transactions', (scene) => {
       () => scene.ada.transaction(() => Promise.reject(new Error('no'))),
     ]) {
       await failure(end())
-      expect(await whoAmI(scene.bob)).toEqual({ role: 'authenticated', sub: 'bob', isolation: 'read committed', readonly: 'off' })
+      expect(await whoAmI(scene.bob)).toEqual({
+        role: 'authenticated',
+        sub: 'bob',
+        isolation: 'read committed',
+        readonly: 'off',
+      })
     }
   })
 
   test('refuse a raw text that would end or replace them, and say which way is meant', async () => {
-    for (const text of ['commit', 'rollback', 'begin', 'end', 'abort', 'commit and chain', 'prepare transaction \'x\'', 'set role postgres', 'reset role', 'reset all', 'discard all']) {
+    for (const text of [
+      'commit',
+      'rollback',
+      'begin',
+      'end',
+      'abort',
+      'commit and chain',
+      "prepare transaction 'x'",
+      'set role postgres',
+      'reset role',
+      'reset all',
+      'discard all',
+    ]) {
       const error = await failure(scene.ada.transaction((trx) => sql.raw(text).execute(trx)))
       expect(error, text).toMatchObject({ code: 'TRANSACTION_SHAPE' })
       expect(error.hint).toContain('transaction()')

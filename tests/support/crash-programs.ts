@@ -23,6 +23,8 @@ export interface Ending {
   readonly end: 'finished' | 'crashed' | 'hung'
   /** What it printed; undefined unless it finished. */
   readonly saw: unknown
+  /** What Node says of the error that nobody caught. */
+  readonly uncaught: string
 }
 
 export type CrashProgram = keyof typeof naive
@@ -34,11 +36,15 @@ export type Survival = Readonly<Record<CrashProgram, readonly unknown[]>>
 export function runPrograms(which: CrashProgram | 'ours', urls: Urls, limitMs = 15_000): Promise<Ending> {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), which], {
     env: { ...process.env, ADMIN_URL: urls.admin, LOGIN_URL: urls.login },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   })
   let printed = ''
+  let uncaught = ''
   child.stdout.on('data', (text) => {
     printed += text
+  })
+  child.stderr.on('data', (text) => {
+    uncaught += text
   })
   return new Promise((resolve) => {
     let hung = false
@@ -48,9 +54,9 @@ export function runPrograms(which: CrashProgram | 'ours', urls: Urls, limitMs = 
     }, limitMs)
     child.on('close', (exitCode) => {
       clearTimeout(timer)
-      if (hung) resolve({ end: 'hung', saw: undefined })
-      else if (exitCode === 0) resolve({ end: 'finished', saw: JSON.parse(printed) })
-      else resolve({ end: 'crashed', saw: undefined })
+      if (hung) resolve({ end: 'hung', saw: undefined, uncaught })
+      else if (exitCode === 0) resolve({ end: 'finished', saw: JSON.parse(printed), uncaught: '' })
+      else resolve({ end: 'crashed', saw: undefined, uncaught })
     })
   })
 }
@@ -73,9 +79,11 @@ async function outcome(work: Promise<unknown>): Promise<string> {
 function shortenLongestString(): void {
   const longest = 1024 * 1024
   const { toString } = Buffer.prototype
-  Buffer.prototype.toString = function (encoding, start = 0, end = this.length) {
+  Buffer.prototype.toString = function (this: Buffer, encoding?: BufferEncoding, start = 0, end = this.length) {
     if (end - start <= longest) return toString.call(this, encoding, start, end)
-    throw Object.assign(new Error('Cannot create a string longer than 0x100000 characters'), { code: 'ERR_STRING_TOO_LONG' })
+    throw Object.assign(new Error('Cannot create a string longer than 0x100000 characters'), {
+      code: 'ERR_STRING_TOO_LONG',
+    })
   }
 }
 const longValue = `select repeat('x', 1024 * 1024 + 1) as value`

@@ -70,7 +70,8 @@ export async function openLedger(servers?: TestServers): Promise<Ledger> {
     opened.add(db)
     return db
   }
-  const admin = async <R>(text: string, values?: unknown[]): Promise<R[]> => (await client.query(text, values)).rows as R[]
+  const admin = async <R>(text: string, values?: unknown[]): Promise<R[]> =>
+    (await client.query(text, values)).rows as R[]
   const close = async (): Promise<void> => {
     await Promise.all([...opened].map((db) => db.close({ drainMs: 1_000 })))
     await client.end()

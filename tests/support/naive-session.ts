@@ -110,7 +110,11 @@ export function naiveContext({ role, claims }: NaiveIdentity, isLocal = true): N
 }
 
 /** Runs statements with the one-Sync prototype and returns each one's rows, as text. */
-export async function oneSync(client: Client, identity: NaiveIdentity, ...steps: readonly NaiveStep[]): Promise<QueryResultRow[][]> {
+export async function oneSync(
+  client: Client,
+  identity: NaiveIdentity,
+  ...steps: readonly NaiveStep[]
+): Promise<QueryResultRow[][]> {
   return (await submit(client, [naiveContext(identity), ...steps])).slice(1)
 }
 
@@ -124,7 +128,12 @@ export function submit(client: Client, steps: readonly NaiveStep[]): Promise<Que
  *
  * @param client made with `pipeline: true`
  */
-export async function fourSyncs(client: Client, identity: NaiveIdentity, step: NaiveStep, begin = 'begin'): Promise<QueryResultRow[]> {
+export async function fourSyncs(
+  client: Client,
+  identity: NaiveIdentity,
+  step: NaiveStep,
+  begin = 'begin',
+): Promise<QueryResultRow[]> {
   const context = naiveContext(identity)
   const [, , result] = await Promise.allSettled([
     client.query(begin),
@@ -143,7 +152,11 @@ export async function setForConnection(client: Client, identity: NaiveIdentity):
 }
 
 /** The context and the query as two statements of their own, each its own transaction: the context is gone before the query. */
-export async function twoStatements(client: Client, identity: NaiveIdentity, step: NaiveStep): Promise<QueryResultRow[]> {
+export async function twoStatements(
+  client: Client,
+  identity: NaiveIdentity,
+  step: NaiveStep,
+): Promise<QueryResultRow[]> {
   const { text, values = [] } = naiveContext(identity)
   await client.query(text, [...values])
   return (await client.query(step.text, [...(step.values ?? [])])).rows
@@ -166,7 +179,10 @@ export class CounterNames {
 }
 
 /** Connects a client whose death is nobody's uncaught exception. */
-export async function connectNaively(url: string, options: { readonly pipeline?: boolean; readonly options?: string } = {}): Promise<Client> {
+export async function connectNaively(
+  url: string,
+  options: { readonly pipeline?: boolean; readonly options?: string } = {},
+): Promise<Client> {
   const client = new Client({ connectionString: url, ...options })
   client.on('error', () => {})
   await client.connect()
@@ -174,7 +190,10 @@ export async function connectNaively(url: string, options: { readonly pipeline?:
 }
 
 /** What became of a promise within a time: its value, its error, or nothing. */
-export type Settlement<T> = { readonly state: 'resolved'; readonly value: T } | { readonly state: 'rejected'; readonly error: unknown } | { readonly state: 'pending' }
+export type Settlement<T> =
+  | { readonly state: 'resolved'; readonly value: T }
+  | { readonly state: 'rejected'; readonly error: unknown }
+  | { readonly state: 'pending' }
 
 /** Waits for a promise for at most `withinMs`, and tells what became of it. Never rejects. */
 export async function settlementOf<T>(promise: Promise<T>, withinMs: number): Promise<Settlement<T>> {

@@ -121,7 +121,7 @@ export const containedStatements: readonly string[] = [
   `values (set_config('role', 'none', false))`,
   `with x as materialized (select set_config('role', 'none', false)) select * from x`,
   `explain analyze select set_config('role', 'none', false)`,
-  '/* x */ -- y\n ( select set_config(\'role\', \'none\', false) )',
+  "/* x */ -- y\n ( select set_config('role', 'none', false) )",
   'select pg_advisory_lock(7)',
   'select pg_try_advisory_lock_shared(8)',
   `select pg_advisory_lock(9), 1 / (select 0)`,

@@ -24,7 +24,10 @@ export async function createCancelRelay(target: string, random: Random, longestD
   let cancels = 0
   const pass = (client: Socket, first: Buffer): void => {
     const server = connect(Number(port), hostname)
-    for (const [one, other] of [[client, server], [server, client]] as const) {
+    for (const [one, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
       sockets.add(one)
       one.setNoDelay(true)
       one.on('error', () => other.destroy())

@@ -42,7 +42,9 @@ export async function startCanceller(adminUrl: string, applicationName: string, 
   let stopped = false
   const working = (async () => {
     while (!stopped) {
-      const { rows } = await client.query<{ sent: string }>('select pg_temp.hail($1, 0.0003, 100) as sent', [applicationName])
+      const { rows } = await client.query<{ sent: string }>('select pg_temp.hail($1, 0.0003, 100) as sent', [
+        applicationName,
+      ])
       sent += Number(rows[0]?.sent)
     }
   })()

@@ -42,9 +42,17 @@ export interface CancelsReport {
 const applicationName = 'cancels in units'
 
 /** Runs reads and writes of many tenants over a few connections under a hail of cancels. */
-export async function cancelsInUnits({ ledger, random, operations, connections, tell }: CancelsOptions): Promise<CancelsReport> {
+export async function cancelsInUnits({
+  ledger,
+  random,
+  operations,
+  connections,
+  tell,
+}: CancelsOptions): Promise<CancelsReport> {
   await ledger.admin('truncate entry')
-  await ledger.admin(`insert into entry (tenant, note, written_by, claimed_by) select 't' || n, 'bait', 'authenticated', 't' || n from generate_series(0, 9) n`)
+  await ledger.admin(
+    `insert into entry (tenant, note, written_by, claimed_by) select 't' || n, 'bait', 'authenticated', 't' || n from generate_series(0, 9) n`,
+  )
   await using db = ledger.openPowerful({ pool: { max: connections, applicationName }, statementCacheSize: 50 })
   const sessions = Array.from({ length: 10 }, (_, i) => ({ sub: `t${i}`, me: tenant(db, `t${i}`) }))
   const acknowledged = new Set<string>()
@@ -58,13 +66,20 @@ export async function cancelsInUnits({ ledger, random, operations, connections, 
     const kind = random.below(100)
     try {
       if (kind < 45) await write(me, sub, note)
-      else if (kind < 55) await me.batch([me.selectFrom('entry').select('id').limit(1), me.insertInto('entry').values({ tenant: sub, note })])
+      else if (kind < 55)
+        await me.batch([
+          me.selectFrom('entry').select('id').limit(1),
+          me.insertInto('entry').values({ tenant: sub, note }),
+        ])
       else if (kind < 60) await me.transaction((trx) => write(trx, sub, note))
       else if (kind < 95) {
         const foreign = await me.selectFrom('entry').select('tenant').where('note', '=', 'bait').execute()
         if (foreign.length !== 1 || foreign[0]?.tenant !== sub) wrongReads += 1
       } else {
-        const { rows } = await sql<{ who: string; sub: string }>`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`.execute(me)
+        const { rows } = await sql<{
+          who: string
+          sub: string
+        }>`select current_user::text as who, current_setting('request.jwt.claims')::jsonb ->> 'sub' as sub`.execute(me)
         if (rows[0]?.who !== 'authenticated' || rows[0].sub !== sub) wrongReads += 1
       }
       if (kind < 60) acknowledged.add(note)
@@ -90,7 +105,9 @@ export async function cancelsInUnits({ ledger, random, operations, connections, 
     }),
   )
   await canceller.stop()
-  const present = new Set((await ledger.admin<{ note: string }>(`select note from entry where note <> 'bait'`)).map(({ note }) => note))
+  const present = new Set(
+    (await ledger.admin<{ note: string }>(`select note from entry where note <> 'bait'`)).map(({ note }) => note),
+  )
   return {
     operations: done,
     cancelsSent: canceller.sent,
@@ -108,7 +125,9 @@ async function write(on: Pick<Session<LedgerTables>, 'insertInto'>, sub: string,
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? `${String((error as { code?: unknown }).code ?? error.name)}: ${error.message}` : String(error)
+  return error instanceof Error
+    ? `${String((error as { code?: unknown }).code ?? error.name)}: ${error.message}`
+    : String(error)
 }
 
 /**
@@ -118,12 +137,21 @@ function describe(error: unknown): string {
  * @param maxOperations the bound; it stops at the first leak
  * @returns rows written as the login, and how many operations it took
  */
-export async function fourSyncControl({ ledger, random, operations: maxOperations, connections }: CancelsOptions): Promise<{ leaks: number; operations: number }> {
+export async function fourSyncControl({
+  ledger,
+  random,
+  operations: maxOperations,
+  connections,
+}: CancelsOptions): Promise<{ leaks: number; operations: number }> {
   const name = 'four syncs'
   await ledger.admin('truncate entry')
   const clients = await Promise.all(
     Array.from({ length: connections }, async () => {
-      const client = new Client({ connectionString: ledger.adminUrl, application_name: name, pipeline: true } as ConstructorParameters<typeof Client>[0])
+      const client = new Client({
+        connectionString: ledger.adminUrl,
+        application_name: name,
+        pipeline: true,
+      } as ConstructorParameters<typeof Client>[0])
       client.on('error', () => {})
       await client.connect()
       return client

@@ -38,14 +38,26 @@ export interface LateCancelsReport {
 /** The ways to run something that can be aborted. */
 const kinds = ['query', 'raw statement', 'transaction', 'stream', 'stream in a transaction', 'pinned'] as const
 
-async function slowWork(me: Session<LedgerTables>, kind: (typeof kinds)[number], seconds: number, signal: AbortSignal): Promise<void> {
+async function slowWork(
+  me: Session<LedgerTables>,
+  kind: (typeof kinds)[number],
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
   const sleep = sql`select pg_sleep(${seconds}::float8)`
-  const rows = (on: Pick<Session<LedgerTables>, 'selectFrom'>) => on.selectFrom(sql<{ n: number }>`(select n, pg_sleep(${seconds}::float8 / 3) from generate_series(1, 3) n)`.as('rows')).selectAll().stream({ chunkSize: 1, signal })
+  const rows = (on: Pick<Session<LedgerTables>, 'selectFrom'>) =>
+    on
+      .selectFrom(
+        sql<{ n: number }>`(select n, pg_sleep(${seconds}::float8 / 3) from generate_series(1, 3) n)`.as('rows'),
+      )
+      .selectAll()
+      .stream({ chunkSize: 1, signal })
   const read = async (stream: AsyncIterable<unknown>): Promise<void> => {
     for await (const row of stream) void row
   }
   if (kind === 'query') await sleep.execute(me, { signal })
-  else if (kind === 'raw statement') await sql`do ${sql.raw(`$$ begin perform pg_sleep(${seconds}); end $$`)}`.execute(me, { signal })
+  else if (kind === 'raw statement')
+    await sql`do ${sql.raw(`$$ begin perform pg_sleep(${seconds}); end $$`)}`.execute(me, { signal })
   else if (kind === 'transaction') await me.transaction((trx) => sleep.execute(trx, { signal }))
   else if (kind === 'stream') await read(rows(me))
   else if (kind === 'stream in a transaction') await me.transaction((trx) => read(rows(trx)))
@@ -53,10 +65,17 @@ async function slowWork(me: Session<LedgerTables>, kind: (typeof kinds)[number],
 }
 
 /** Runs aborted work and neighbours over two connections. */
-export async function lateCancels({ ledger, random, cancels, longestDelayMs, tell }: LateCancelsOptions): Promise<LateCancelsReport> {
+export async function lateCancels({
+  ledger,
+  random,
+  cancels,
+  longestDelayMs,
+  tell,
+}: LateCancelsOptions): Promise<LateCancelsReport> {
   await using relay = await createCancelRelay(ledger.loginUrl, random, longestDelayMs)
   await using db = ledger.open({ connection: relay.through(ledger.loginUrl), pool: { max: 2 } })
   const [ada, bob] = [tenant(db, 'ada'), tenant(db, 'bob')]
+  const never = new AbortController().signal
   const wrongReasons: string[] = []
   let [neighboursHit, neighbours, round] = [0, 0, 0]
 
@@ -73,8 +92,12 @@ export async function lateCancels({ ledger, random, cancels, longestDelayMs, tel
   }
   const askOne = async (): Promise<void> => {
     neighbours += 1
-    await sql`select pg_sleep(${0.001 + random.next() * longestDelayMs * 0.0005}::float8)`.execute(bob).catch(() => {
+    const seconds = 0.001 + random.next() * longestDelayMs * 0.0005
+    // A stream has a portal, which whatever a predecessor still sends could close.
+    const asking = random.chance(0.3) ? slowWork(bob, 'stream', seconds, never) : sql`select pg_sleep(${seconds}::float8)`.execute(bob)
+    await asking.catch((error: unknown) => {
       neighboursHit += 1
+      tell?.(`hit: ${String(error)}`)
     })
   }
   await sql`select 1`.execute(bob)
@@ -87,7 +110,12 @@ export async function lateCancels({ ledger, random, cancels, longestDelayMs, tel
 }
 
 /** The naive way: cancel, and give the connection to the next as soon as its own statement is over. */
-export async function naiveControl({ ledger, random, cancels, longestDelayMs }: LateCancelsOptions): Promise<{ neighboursHit: number; cancels: number }> {
+export async function naiveControl({
+  ledger,
+  random,
+  cancels,
+  longestDelayMs,
+}: LateCancelsOptions): Promise<{ neighboursHit: number; cancels: number }> {
   await using relay = await createCancelRelay(ledger.adminUrl, random, longestDelayMs)
   const url = relay.through(ledger.adminUrl)
   const client = new Client(url)

@@ -27,7 +27,12 @@ function outcome(connection: Parameters<typeof toPoolConfig>[0]): string {
     if (ssl === false) return 'plain'
     // Nothing is what Node's own connect() would verify by default, so it counts as verified too.
     const options = ssl === true || ssl === undefined ? {} : ssl
-    const verified = options.rejectUnauthorized === false ? 'unverified' : options.checkServerIdentity === undefined ? 'full' : 'ca only'
+    const verified =
+      options.rejectUnauthorized === false
+        ? 'unverified'
+        : options.checkServerIdentity === undefined
+          ? 'full'
+          : 'ca only'
     return options.ca === undefined ? verified : `${verified} with ${String(options.ca)}`
   } catch (error) {
     if (isTenonError(error)) return error.code
@@ -35,10 +40,24 @@ function outcome(connection: Parameters<typeof toPoolConfig>[0]): string {
   }
 }
 const at = (host: string, search = '', ssl?: Ssl) =>
-  outcome(ssl === undefined ? `postgres://me:secret@${host}/db${search}` : { connectionString: `postgres://me:secret@${host}/db${search}`, ssl })
+  outcome(
+    ssl === undefined
+      ? `postgres://me:secret@${host}/db${search}`
+      : { connectionString: `postgres://me:secret@${host}/db${search}`, ssl },
+  )
 
 const near = ['localhost', '127.0.0.1', '127.0.0.2', '[::1]']
-const far = ['db.example.com', '10.0.0.1', '192.168.0.1', '128.0.0.1', 'db', 'localhost.example.com', '127.0.0.1.example.com', '[2001:db8::1]', 'xn--localhost-9d7b']
+const far = [
+  'db.example.com',
+  '10.0.0.1',
+  '192.168.0.1',
+  '128.0.0.1',
+  'db',
+  'localhost.example.com',
+  '127.0.0.1.example.com',
+  '[2001:db8::1]',
+  'xn--localhost-9d7b',
+]
 
 describe('TLS', () => {
   test.each(near)('is left out by default on %s', (host) => {
@@ -100,29 +119,48 @@ describe('TLS', () => {
     const root = `?sslrootcert=${ca}`
     for (const mode of ['', '&sslmode=require', '&sslmode=verify-full', '&ssl=true']) {
       for (const ssl of [undefined, true, {}, { ca: undefined }, { servername: 'other' }] as Ssl[]) {
-        expect(at('db.example.com', root + mode, ssl), `${mode} ${JSON.stringify(ssl)}`).toBe('full with contents of ca.pem')
+        expect(at('db.example.com', root + mode, ssl), `${mode} ${JSON.stringify(ssl)}`).toBe(
+          'full with contents of ca.pem',
+        )
         expect(at('localhost', root + mode, ssl), `${mode} ${JSON.stringify(ssl)}`).toBe('full with contents of ca.pem')
       }
       expect(at('db.example.com', root + mode, { ca: 'mine' }), 'the object is nearer').toBe('full with mine')
     }
     expect(at('db.example.com', '?sslrootcert=system')).toBe('full')
     const { ssl } = toPoolConfig(`postgres://me@db.example.com/db${root}&sslcert=${cert}&sslkey=${key}`, {})
-    expect(ssl).toMatchObject({ ca: 'contents of ca.pem', cert: 'contents of client.pem', key: 'contents of client.key' })
+    expect(ssl).toMatchObject({
+      ca: 'contents of ca.pem',
+      cert: 'contents of client.pem',
+      key: 'contents of client.key',
+    })
   })
 
   test('keeps what else an ssl object says', () => {
-    const own = { ca: 'mine', servername: 'db.internal', minVersion: 'TLSv1.3' as const, checkServerIdentity: () => undefined }
-    expect(toPoolConfig({ connectionString: 'postgres://me@db.example.com/db?sslmode=require', ssl: own }, {}).ssl).toMatchObject(own)
+    const own = {
+      ca: 'mine',
+      servername: 'db.internal',
+      minVersion: 'TLSv1.3' as const,
+      checkServerIdentity: () => undefined,
+    }
+    expect(
+      toPoolConfig({ connectionString: 'postgres://me@db.example.com/db?sslmode=require', ssl: own }, {}).ssl,
+    ).toMatchObject(own)
     expect(toPoolConfig({ host: 'db.example.com', ssl: own }, {}).ssl).toMatchObject(own)
   })
 
   test('is not weakened by an object whose fields are undefined', () => {
-    const { ssl } = toPoolConfig({ host: 'db.example.com', ssl: { rejectUnauthorized: undefined as never, ca: undefined as never } }, {})
+    const { ssl } = toPoolConfig(
+      { host: 'db.example.com', ssl: { rejectUnauthorized: undefined as never, ca: undefined as never } },
+      {},
+    )
     expect(ssl).toMatchObject({ rejectUnauthorized: true })
   })
 
   test('leaves the rest of the URL as it was', () => {
-    const { connectionString } = toPoolConfig(`postgres://me:s%40cret@db.example.com:6543/db?sslmode=require&sslrootcert=${ca}&options=-c%20role%3Danon&application_name=x`, {})
+    const { connectionString } = toPoolConfig(
+      `postgres://me:s%40cret@db.example.com:6543/db?sslmode=require&sslrootcert=${ca}&options=-c%20role%3Danon&application_name=x`,
+      {},
+    )
     const url = new URL(String(connectionString))
     expect([url.password, url.port, url.pathname]).toEqual(['s%40cret', '6543', '/db'])
     expect(Object.fromEntries(url.searchParams)).toEqual({ options: '-c role=anon', application_name: 'x' })
@@ -131,7 +169,9 @@ describe('TLS', () => {
   test('refuses a CA, certificate or key that cannot be read, naming the option and not the path', () => {
     for (const option of ['sslrootcert', 'sslcert', 'sslkey']) {
       const read = () => toPoolConfig(`postgres://me@db.example.com/db?${option}=/nowhere/secret.pem`, {})
-      expect(read).toThrow(expect.objectContaining({ code: 'CONNECTION_CONFIG', message: expect.stringContaining(option) }))
+      expect(read).toThrow(
+        expect.objectContaining({ code: 'CONNECTION_CONFIG', message: expect.stringContaining(option) }),
+      )
       expect(read).not.toThrow(/secret\.pem/)
     }
   })

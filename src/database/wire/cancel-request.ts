@@ -6,7 +6,6 @@
  */
 import { Buffer } from 'node:buffer'
 import { connect, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
 
 /** Bounds the whole exchange; a server that does not answer leaves the connection to be destroyed. */
 const cancelTimeoutMs = 5_000
@@ -63,9 +62,12 @@ export function cancelRequest(target: CancelTarget): Promise<void> {
       if (answer[0] !== 0x53) return fail(new Error('the server refused TLS for the cancel request'))
       const options = typeof target.ssl === 'object' && target.ssl !== null ? target.ssl : {}
       const servername = isIP(target.host) === 0 ? { servername: target.host } : {}
-      stream.removeListener('error', fail)
-      stream = connectTls({ ...options, ...servername, host: target.host, socket: stream }, send)
-      watch(stream)
+      // Loaded here and not above: most processes never cancel over TLS, and the module costs milliseconds at start.
+      import('node:tls').then((tls) => {
+        stream.removeListener('error', fail)
+        stream = tls.connect({ ...options, ...servername, host: target.host, socket: stream }, send)
+        watch(stream)
+      }, fail)
     })
   })
 }

@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Session, SessionTransaction } from '../../../src/index.ts'
 import { connectNaively } from '../../support/naive-session.ts'
-import { type Ground, grounds, runsAs, trustedSuperuser, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+import { type Ground, grounds, runsAs, type TwoTenants, trustedSuperuser, whoRuns } from '../../support/two-tenants.ts'
 
 type Trx = SessionTransaction<TwoTenants>
 
@@ -18,7 +18,10 @@ const changes: readonly (readonly [what: string, text: string])[] = [
   ['the claims are gone', `select set_config('request.jwt.claims', '', true)`],
   ['the actor is another', `select set_config('tenon.actor', 'nobody', true)`],
   ['a declared setting is another', `select set_config('app.tenant_id', 'acme', true)`],
-  ['a block changes role and claims', `do $$ begin perform set_config('request.jwt.claims', '{"sub":"ben"}', true), set_config('role', 'none', true); end $$`],
+  [
+    'a block changes role and claims',
+    `do $$ begin perform set_config('request.jwt.claims', '{"sub":"ben"}', true), set_config('role', 'none', true); end $$`,
+  ],
 ]
 
 const owners = async (executor: Pick<Session<TwoTenants>, 'selectFrom'>): Promise<readonly string[]> => {
@@ -29,11 +32,14 @@ const owners = async (executor: Pick<Session<TwoTenants>, 'selectFrom'>): Promis
 // The ways a query can follow in the same transaction; each returns whose rows it saw.
 const followers: readonly (readonly [what: string, run: (trx: Trx) => Promise<readonly string[]>])[] = [
   ['a query', (trx) => owners(trx)],
-  ['a second query', async (trx) => ((await trx.selectFrom('note').select('id').execute()), owners(trx))],
+  ['a second query', async (trx) => (await trx.selectFrom('note').select('id').execute(), owners(trx))],
   [
     'a batch',
     async (trx) => {
-      const [first, second] = await trx.batch([trx.selectFrom('note').select('owner'), trx.selectFrom('note').select('owner')])
+      const [first, second] = await trx.batch([
+        trx.selectFrom('note').select('owner'),
+        trx.selectFrom('note').select('owner'),
+      ])
       return [...new Set([...first, ...second].map((row) => row.owner))]
     },
   ],
@@ -52,7 +58,11 @@ const followers: readonly (readonly [what: string, run: (trx: Trx) => Promise<re
       return row?.ran_as === 'tenant_member' ? [row.owner] : ['somebody else']
     },
   ],
-  ['a raw query', async (trx) => (await sql<{ owner: string }>`select distinct owner from note`.execute(trx)).rows.map((row) => row.owner)],
+  [
+    'a raw query',
+    async (trx) =>
+      (await sql<{ owner: string }>`select distinct owner from note`.execute(trx)).rows.map((row) => row.owner),
+  ],
   [
     'a query behind a savepoint and a rollback to it',
     async (trx) => {
@@ -99,10 +109,13 @@ describe.each(grounds)('In a transaction on $name', (kind) => {
     })
 
     it('a query on a connection of its own is still ada’s', async () => {
-      const seen = await ground.as('ada').connection().execute(async (bound) => {
-        await sql.raw(text.replaceAll(', true)', ', false)')).execute(bound)
-        return [await owners(bound), await whoRuns(bound)]
-      })
+      const seen = await ground
+        .as('ada')
+        .connection()
+        .execute(async (bound) => {
+          await sql.raw(text.replaceAll(', true)', ', false)')).execute(bound)
+          return [await owners(bound), await whoRuns(bound)]
+        })
       expect(seen).toEqual([['ada'], runsAs('ada')])
     })
   })

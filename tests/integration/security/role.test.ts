@@ -46,7 +46,9 @@ describe.each(grounds)('A session’s role, on $name', (kind) => {
     const before = ground.db.stats().roundTrips
     // The cast stands for what a caller without types can do.
     const attempt = () => ground.db.session({ role, claims: { sub: 'ada' } } as unknown as SessionOptions)
-    expect(attempt).toThrow(expect.objectContaining({ code: 'SESSION_ROLE', hint: expect.stringContaining('tenant_member') }))
+    expect(attempt).toThrow(
+      expect.objectContaining({ code: 'SESSION_ROLE', hint: expect.stringContaining('tenant_member') }),
+    )
     expect(ground.db.stats().roundTrips).toBe(before)
   })
 
@@ -60,7 +62,11 @@ describe.each(grounds)('A session’s role, on $name', (kind) => {
     expect(() => ground.open({ roles: ['none'] })).toThrow(expect.objectContaining({ code: 'SESSION_ROLE' }))
     const [login] = await ground.as('ada').selectFrom('identity').select('login').execute()
     const db = ground.open({ roles: [login?.login ?? '', 'tenant_member', 'tenant_guest'] })
-    const read = db.session({ role: login?.login ?? '' }).selectFrom('note').select('owner').execute()
+    const read = db
+      .session({ role: login?.login ?? '' })
+      .selectFrom('note')
+      .select('owner')
+      .execute()
     const error: unknown = await read.catch((reason: unknown) => reason)
     expect(isTenonError(error) && error.code).toMatch(/^(SESSION_ROLE|LOGIN_POWERFUL)$/)
   })
@@ -78,7 +84,11 @@ describe.each(grounds)('A session’s role, on $name', (kind) => {
       const me = ground.open({ connection }).session({ role: 'tenant_member', claims: { sub: 'ada' } })
       expect(foreign(await me.selectFrom('note').select('owner').execute())).toBe(0)
       const client = await connectNaively(`${ground.adminUrl}?options=-c%20search_path%3Dpublic,pg_catalog`)
-      const [rows = []] = await oneSync(client, { role: 'tenant_member', claims: { sub: 'ada' } }, { text: 'select owner from note' })
+      const [rows = []] = await oneSync(
+        client,
+        { role: 'tenant_member', claims: { sub: 'ada' } },
+        { text: 'select owner from note' },
+      )
       await client.end()
       expect(foreign(rows)).toBe(3)
     } else {
@@ -113,10 +123,13 @@ describe('The one-Sync prototype, as a control', () => {
     await ground.close()
   })
 
-  it.each([null, undefined, 'none', 'postgres'])('shows every tenant’s rows to a session with the role %s', async (role) => {
-    const [rows = []] = await oneSync(client, { role, claims: { sub: 'ada' } }, { text: 'select owner from note' })
-    expect(foreign(rows)).toBe(3)
-  })
+  it.each([null, undefined, 'none', 'postgres'])(
+    'shows every tenant’s rows to a session with the role %s',
+    async (role) => {
+      const [rows = []] = await oneSync(client, { role, claims: { sub: 'ada' } }, { text: 'select owner from note' })
+      expect(foreign(rows)).toBe(3)
+    },
+  )
 
   it('answers otherwise on a used connection, because it leaves out what a session leaves out', async () => {
     const fresh = await connectNaively(ground.adminUrl ?? '')

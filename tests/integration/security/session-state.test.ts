@@ -6,12 +6,25 @@ import { CompiledQuery, expressionBuilder, type RawBuilder, sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Session } from '../../../src/index.ts'
 import { connectNaively } from '../../support/naive-session.ts'
-import { type Ground, grounds, leftBehind, type Row, runsAs, serverGrounds, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+import {
+  type Ground,
+  grounds,
+  leftBehind,
+  type Row,
+  runsAs,
+  serverGrounds,
+  type TwoTenants,
+  whoRuns,
+} from '../../support/two-tenants.ts'
 
 type Ada = Session<TwoTenants>
 
 const builders = expressionBuilder<TwoTenants, 'note'>()
-const fn = (name: string, ...values: readonly unknown[]) => builders.fn<string>(name, values.map((value) => sql.val(value)))
+const fn = (name: string, ...values: readonly unknown[]) =>
+  builders.fn<string>(
+    name,
+    values.map((value) => sql.val(value)),
+  )
 
 /** A call written with holes only: no text of it tells what is called. */
 const inHoles = (name: RawBuilder<unknown>, ...values: readonly unknown[]) =>
@@ -38,16 +51,29 @@ const leavings: readonly (readonly [what: string, run: (ada: Ada) => Promise<unk
   ],
   [
     'a setting in a where clause',
-    (ada) => ada.selectFrom('note').select('id').where(fn('set_config', 'app.left', 'behind', false), '=', 'x').execute(),
+    (ada) =>
+      ada
+        .selectFrom('note')
+        .select('id')
+        .where(fn('set_config', 'app.left', 'behind', false), '=', 'x')
+        .execute(),
   ],
   [
     'a setting in an update',
-    (ada) => ada.updateTable('note').set({ body: fn('set_config', 'app.left', 'behind', false) }).execute(),
+    (ada) =>
+      ada
+        .updateTable('note')
+        .set({ body: fn('set_config', 'app.left', 'behind', false) })
+        .execute(),
   ],
   [
     'a setting in a RETURNING clause',
     (ada) =>
-      ada.insertInto('note').values({ body: 'x' }).returning(fn('set_config', 'app.left', 'behind', false).as('x')).execute(),
+      ada
+        .insertInto('note')
+        .values({ body: 'x' })
+        .returning(fn('set_config', 'app.left', 'behind', false).as('x'))
+        .execute(),
   ],
   [
     'a setting in a statement that fails afterwards',
@@ -73,7 +99,8 @@ const leavings: readonly (readonly [what: string, run: (ada: Ada) => Promise<unk
   ],
   [
     'a setting in a transaction',
-    (ada) => ada.transaction((trx) => trx.selectNoFrom([fn('set_config', 'app.left', 'behind', false).as('x')]).execute()),
+    (ada) =>
+      ada.transaction((trx) => trx.selectNoFrom([fn('set_config', 'app.left', 'behind', false).as('x')]).execute()),
   ],
   [
     'a lock in a transaction that is rolled back',
@@ -85,7 +112,10 @@ const leavings: readonly (readonly [what: string, run: (ada: Ada) => Promise<unk
         })
         .catch(() => {}),
   ],
-  ['a setting in a batch', (ada) => ada.batch([ada.selectNoFrom([fn('set_config', 'app.left', 'behind', false).as('x')])])],
+  [
+    'a setting in a batch',
+    (ada) => ada.batch([ada.selectNoFrom([fn('set_config', 'app.left', 'behind', false).as('x')])]),
+  ],
   [
     'a setting in a stream that is left early',
     async (ada) => {
@@ -188,7 +218,10 @@ describe.each(serverGrounds)('After a trigger has changed how text is read, on $
   it('as a control, a client that looks at neither garbles one and is injected by the other', async () => {
     const client = await connectNaively(ground.adminUrl ?? '')
     await client.query(`set client_encoding to 'LATIN1'`)
-    const { rows } = await client.query('insert into note (owner, body) values ($1, $2) returning id', ['ada', 'Zürich'])
+    const { rows } = await client.query('insert into note (owner, body) values ($1, $2) returning id', [
+      'ada',
+      'Zürich',
+    ])
     const [row] = await ground.admin('select body from note where id = $1', [rows[0]?.id])
     await client.query(`set client_encoding to 'UTF8'; set standard_conforming_strings to off`)
     const injected = await client.query(`select id from note where body = '\\'' or true -- '`)

@@ -5,11 +5,20 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Database, isTenonError } from '../../../src/index.ts'
-import { connectNaively, CounterNames, naiveContext, settlementOf, submit } from '../../support/naive-session.ts'
+import { CounterNames, connectNaively, naiveContext, settlementOf, submit } from '../../support/naive-session.ts'
 import { openStatementPooler, type StatementPooler } from '../../support/statement-pooler.ts'
-import { type Ground, grounds, powerlessLogin, runsAs, trustedSuperuser, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+import {
+  type Ground,
+  grounds,
+  powerlessLogin,
+  runsAs,
+  type TwoTenants,
+  trustedSuperuser,
+  whoRuns,
+} from '../../support/two-tenants.ts'
 
-const bodies = (ground: Pick<Ground, 'as'>, sub: string) => ground.as(sub).selectFrom('note').select('body').where('owner', '=', sub)
+const bodies = (ground: Pick<Ground, 'as'>, sub: string) =>
+  ground.as(sub).selectFrom('note').select('body').where('owner', '=', sub)
 const ofBen = [{ body: 'ben 1' }, { body: 'ben 2' }, { body: 'ben 3' }]
 
 describe.each(grounds)('A prepared statement, on $name', (kind) => {
@@ -29,7 +38,9 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
   const nameOf = async (): Promise<string> => {
     await bodies(ground, 'ben').execute()
     const { rows } = await sql<{ name: string }>`
-      select name from pg_prepared_statements where statement like 'select "body" from "note" where %'`.execute(ground.as('ada'))
+      select name from pg_prepared_statements where statement like 'select "body" from "note" where %'`.execute(
+      ground.as('ada'),
+    )
     return rows[0]?.name ?? 'no such statement'
   }
 
@@ -48,13 +59,20 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
 
   it('that a function in a transaction puts in the place of another’s is not what the other runs', async () => {
     const name = await nameOf()
-    await ground.as('ada').transaction((trx) => sql`select swap(${name})`.execute(trx)).catch(() => {})
+    await ground
+      .as('ada')
+      .transaction((trx) => sql`select swap(${name})`.execute(trx))
+      .catch(() => {})
     expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
   })
 
   it('of a session that was refused does not spoil that of the next one', async () => {
     const db = ground.open()
-    const refused = db.session({ role: 'tenant_member', claims: { sub: 'ada' }, settings: { timezone: 'Nowhere/Near' } })
+    const refused = db.session({
+      role: 'tenant_member',
+      claims: { sub: 'ada' },
+      settings: { timezone: 'Nowhere/Near' },
+    })
     for (let i = 0; i < 3; i++) {
       await expect(refused.selectFrom('note').select('body').execute()).rejects.toSatisfy(isTenonError)
       expect(await whoRuns(db.session({ role: 'tenant_member', claims: { sub: 'ben' } }))).toEqual(runsAs('ben'))
@@ -97,21 +115,47 @@ describe('Two processes behind a pooler that forwards names blindly', () => {
     pooler.use(0)
     return await second()
   }
-  const ada = (db: Database<TwoTenants>) => db.session({ role: 'tenant_member', claims: { sub: 'ada' } }).selectFrom('note').select('body').execute()
-  const ben = (db: Database<TwoTenants>) => db.session({ role: 'tenant_member', claims: { sub: 'ben' } }).selectFrom('note').select('id').where('owner', '=', 'ben').execute()
+  const ada = (db: Database<TwoTenants>) =>
+    db
+      .session({ role: 'tenant_member', claims: { sub: 'ada' } })
+      .selectFrom('note')
+      .select('body')
+      .execute()
+  const ben = (db: Database<TwoTenants>) =>
+    db
+      .session({ role: 'tenant_member', claims: { sub: 'ben' } })
+      .selectFrom('note')
+      .select('id')
+      .where('owner', '=', 'ben')
+      .execute()
 
-  it.each(['auto', 'named'] as const)('with preparedStatements %s, each gets the answer to its own statement', async (preparedStatements) => {
-    const open = () => ground.open({ connection: pooler.url, preparedStatements, trustLogin: true })
-    const [one, two] = [open(), open()]
-    pooler.use(0)
-    await one.verify()
-    pooler.use(1)
-    await two.verify()
-    for (let round = 0; round < 5; round++) expect(await crossed(() => ada(one), () => ben(two))).toHaveLength(3)
-    for (let round = 0; round < 5; round++) expect(await crossed(() => ben(two), () => ada(one))).toHaveLength(2)
-    await one.close()
-    await two.close()
-  })
+  it.each(['auto', 'named'] as const)(
+    'with preparedStatements %s, each gets the answer to its own statement',
+    async (preparedStatements) => {
+      const open = () => ground.open({ connection: pooler.url, preparedStatements, trustLogin: true })
+      const [one, two] = [open(), open()]
+      pooler.use(0)
+      await one.verify()
+      pooler.use(1)
+      await two.verify()
+      for (let round = 0; round < 5; round++)
+        expect(
+          await crossed(
+            () => ada(one),
+            () => ben(two),
+          ),
+        ).toHaveLength(3)
+      for (let round = 0; round < 5; round++)
+        expect(
+          await crossed(
+            () => ben(two),
+            () => ada(one),
+          ),
+        ).toHaveLength(2)
+      await one.close()
+      await two.close()
+    },
+  )
 
   it('as a control, names that count up run the other one’s statement', async () => {
     const [one, two] = [await connectNaively(pooler.url), await connectNaively(pooler.url)]

@@ -74,7 +74,14 @@ describe.each(grounds)('A statement of a session, on $name', (kind) => {
   })
 
   it('savepoints, SET LOCAL of an unmanaged setting and SET CONSTRAINTS work in a transaction and not outside', async () => {
-    const allowed = ['savepoint s', 'set local app.free = 1', 'set constraints all deferred', 'rollback to s', 'rollback work to savepoint s', 'release s']
+    const allowed = [
+      'savepoint s',
+      'set local app.free = 1',
+      'set constraints all deferred',
+      'rollback to s',
+      'rollback work to savepoint s',
+      'release s',
+    ]
     for (const text of allowed) {
       await expect(sql.raw(text).execute(ground.as('ada'))).rejects.toMatchObject({ code: 'TRANSACTION_SHAPE' })
     }
@@ -136,7 +143,9 @@ describe('Raw SQL with a naive session, as a control', () => {
   it('with a Sync per statement, a BEGIN that fails lets the statement run, and commit, as the superuser', async () => {
     const insert = { text: `insert into note (owner, body) values ('ben', 'four Syncs') returning ran_as` }
     // A cancel that hits BEGIN does the same, now and then; an isolation level that does not exist does it every time.
-    const rows = await connected((client) => fourSyncs(client, ada, insert, 'begin isolation level snapshot'), { pipeline: true })
+    const rows = await connected((client) => fourSyncs(client, ada, insert, 'begin isolation level snapshot'), {
+      pipeline: true,
+    })
     expect(rows).toEqual([{ ran_as: 'postgres' }])
     expect(await ground.admin(`select ran_as from note where body = 'four Syncs'`)).toEqual([{ ran_as: 'postgres' }])
   })
@@ -155,7 +164,13 @@ describe.each([trustedSuperuser, embedded])('A transaction whose BEGIN fails, on
         .startTransaction()
         .setIsolationLevel(isolationLevel)
         .execute()
-        .then((trx) => trx.insertInto('note').values({ body: 'unbegun' }).execute().finally(() => trx.rollback().execute())),
+        .then((trx) =>
+          trx
+            .insertInto('note')
+            .values({ body: 'unbegun' })
+            .execute()
+            .finally(() => trx.rollback().execute()),
+        ),
     ]
     for (const attempt of attempts) await expect(attempt).rejects.toSatisfy(isTenonError)
     expect(await ground.admin(`select ran_as from note where body = 'unbegun'`)).toEqual([])
