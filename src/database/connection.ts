@@ -217,6 +217,7 @@ export class TenonConnection implements DatabaseConnection {
     const conversation = this.#conversation
     const own = !conversation.inTransaction
     if (own) conversation.begin({})
+    const transaction = conversation.current
     const onAbort = (): void => void this.cancelQuery?.().catch(() => {})
     options?.signal?.addEventListener('abort', onAbort, { once: true })
     let suspended = true
@@ -235,8 +236,9 @@ export class TenonConnection implements DatabaseConnection {
       this.#leave()
       options?.signal?.removeEventListener('abort', onAbort)
       await this.#cancelling
-      await conversation.closePortal(portal, suspended)
-      if (own) await (conversation.failed ? conversation.rollback() : conversation.commit())
+      await conversation.closePortal(transaction, portal, suspended)
+      if (own && conversation.current === transaction)
+        await (conversation.failed ? conversation.rollback() : conversation.commit())
     }
   }
 

@@ -56,6 +56,15 @@ const isolationSetting = 'default_transaction_isolation'
 
 const legacyKeys = ['request.jwt.claim', 'request.jwt.claim.sub', 'request.jwt.claim.role', 'request.jwt.claim.email']
 
+interface RoleDefaults {
+  readonly settings: readonly (readonly [string, string])[]
+  readonly searchPath: string
+  readonly statementTimeout: string
+  readonly statementTimeoutMs: number
+  readonly isolationLevel: string | undefined
+  readonly nameSuffix: string
+}
+
 /** Builds the contexts of one database: the list of keys is computed once, from its options and what the server told. */
 export class ContextBuilder {
   readonly #facts: Facts
@@ -63,6 +72,7 @@ export class ContextBuilder {
   readonly #roleSettings: readonly string[]
   readonly #searchPath: readonly string[] | undefined
   readonly #statementTimeoutMs: number | undefined
+  readonly #byRole = new Map<string, RoleDefaults>()
   readonly #byKeys = new Map<string, { text: string; name: string }>()
   readonly #legacy: boolean
   readonly #cleanup: readonly Step[]
@@ -98,37 +108,56 @@ export class ContextBuilder {
 
   /** The context of a session. */
   session(identity: Identity): Context {
-    const role = this.#facts.roles.get(identity.role)
-    const roleSetting = (name: string): string | undefined => role?.settings.get(name)
-    const statementTimeout =
-      identity.statementTimeoutMs !== undefined
-        ? `${identity.statementTimeoutMs}ms`
-        : (roleSetting('statement_timeout') ??
-          (this.#statementTimeoutMs === undefined ? this.#facts.statementTimeout : `${this.#statementTimeoutMs}ms`))
-    const who: [string, string][] = [
-      ['request.jwt.claims', identity.claims],
-      ...(this.#legacy ? legacyValues(identity) : []),
-      ['tenon.actor', identity.actor],
-      ...this.#settings.map((name): [string, string] => [name, identity.settings.get(name) ?? '']),
-    ]
-    const how: [string, string][] = [
-      ...this.#roleSettings.map((name): [string, string] => [name, this.#roleSetting(roleSetting, name)]),
-      ['search_path', this.#searchPathText(identity.searchPath, roleSetting('search_path'))],
-      ['statement_timeout', statementTimeout],
-    ]
+    const ofRole = this.#ofRole(identity.role)
+    const timeout = identity.statementTimeoutMs
+    const who: [string, string][] = [['request.jwt.claims', identity.claims]]
+    if (this.#legacy) who.push(...legacyValues(identity))
+    who.push(['tenon.actor', identity.actor])
+    for (const name of this.#settings) who.push([name, identity.settings.get(name) ?? ''])
     // The role comes last: a setting that only the login may change is still set by the login.
+    who.push(['role', identity.role])
     const extra = [...identity.settings].filter(([name]) => !this.#settings.includes(name))
     return {
-      step: this.#step([...how, ...extra, ...who, ['role', identity.role]]),
-      reassert: this.#step([...who, ['role', identity.role]]),
+      step: this.#step([
+        ...ofRole.settings,
+        ['search_path', identity.searchPath === undefined ? ofRole.searchPath : pathText(identity.searchPath)],
+        ['statement_timeout', timeout === undefined ? ofRole.statementTimeout : `${timeout}ms`],
+        ...extra,
+        ...who,
+      ]),
+      reassert: this.#step(who),
       role: identity.role,
-      statementTimeoutMs: parseTimeout(statementTimeout),
-      isolationLevel: roleSetting(isolationSetting),
+      statementTimeoutMs: timeout ?? ofRole.statementTimeoutMs,
+      isolationLevel: ofRole.isolationLevel,
       cleanup: this.#cleanup,
+      nameSuffix: ofRole.nameSuffix,
+    }
+  }
+
+  /** What is the same for every session of a role, computed once. */
+  #ofRole(name: string): RoleDefaults {
+    const known = this.#byRole.get(name)
+    if (known !== undefined) return known
+    const own = this.#facts.roles.get(name)?.settings
+    const ofDatabase =
+      this.#statementTimeoutMs === undefined ? this.#facts.statementTimeout : `${this.#statementTimeoutMs}ms`
+    const statementTimeout = own?.get('statement_timeout') ?? ofDatabase
+    const made: RoleDefaults = {
+      settings: this.#roleSettings.map((setting): [string, string] => [setting, this.#settingOf(own, setting)]),
+      // Without pg_temp at the end PostgreSQL looks there first, and one tenant's temporary table would hide a table from the next.
+      searchPath:
+        this.#searchPath === undefined
+          ? closeSearchPath(own?.get('search_path') ?? this.#facts.searchPath)
+          : pathText(this.#searchPath),
+      statementTimeout,
+      statementTimeoutMs: parseTimeout(statementTimeout),
+      isolationLevel: own?.get(isolationSetting),
       nameSuffix: plansFollowRole(this.#facts.serverVersion)
         ? ''
-        : `_${createHash('sha256').update(identity.role).digest('base64url').slice(0, 8)}`,
+        : `_${createHash('sha256').update(name).digest('base64url').slice(0, 8)}`,
     }
+    this.#byRole.set(name, made)
+    return made
   }
 
   /** The context of a service: who acts and why, and nothing that changes what it may do. */
@@ -145,16 +174,9 @@ export class ContextBuilder {
     }
   }
 
-  #roleSetting(of: (name: string) => string | undefined, name: string): string {
-    const own = name === 'transaction_read_only' ? of('default_transaction_read_only') : of(name)
-    return own ?? (name === 'transaction_read_only' ? 'off' : (this.#facts.defaults.get(name) ?? ''))
-  }
-
-  #searchPathText(own: readonly string[] | undefined, ofRole: string | undefined): string {
-    const chosen = own ?? this.#searchPath
-    if (chosen !== undefined) return [...chosen.map(quoteIdentifier), 'pg_temp'].join(', ')
-    // Without pg_temp at the end PostgreSQL looks there first, and one tenant's temporary table would hide a table from the next.
-    return closeSearchPath(ofRole ?? this.#facts.searchPath)
+  #settingOf(own: ReadonlyMap<string, string> | undefined, name: string): string {
+    if (name === 'transaction_read_only') return own?.get('default_transaction_read_only') ?? 'off'
+    return own?.get(name) ?? this.#facts.defaults.get(name) ?? ''
   }
 
   #step(pairs: readonly (readonly [string, string])[]): Step {
@@ -194,8 +216,13 @@ function assertKey(key: string): string {
   return key
 }
 
+/** A search_path of schemas given by name. */
+function pathText(schemas: readonly string[]): string {
+  return [...schemas.map(quoteIdentifier), 'pg_temp'].join(', ')
+}
+
 /** Appends pg_temp, or moves it to the end. */
-export function closeSearchPath(searchPath: string): string {
+function closeSearchPath(searchPath: string): string {
   const parts = splitSearchPath(searchPath).filter(
     (part) => part !== 'pg_temp' && part !== '"pg_temp"' && part !== '""',
   )
@@ -207,14 +234,14 @@ function splitSearchPath(text: string): string[] {
 }
 
 /** CVE-2024-10976: before these a cached plan could keep the policies of the role it was made under. */
-export function plansFollowRole(serverVersion: number): boolean {
+function plansFollowRole(serverVersion: number): boolean {
   const fixed: Readonly<Record<number, number>> = { 13: 17, 14: 14, 15: 9, 16: 5, 17: 1 }
   const major = Math.floor(serverVersion / 10_000)
   return major >= 18 || serverVersion % 10_000 >= (fixed[major] ?? Number.POSITIVE_INFINITY)
 }
 
 /** Milliseconds of a timeout as PostgreSQL prints it: `3s`, `500ms`, `1min`, a bare number. */
-export function parseTimeout(text: string): number {
+function parseTimeout(text: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)?$/.exec(text.trim())
   if (match === null) return 0
   const unit = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] ?? 'ms'] ?? 1

@@ -301,11 +301,20 @@ export class Conversation {
     })
   }
 
-  /** Closes a portal: now when rows are left in it, otherwise together with the transaction's next statement. */
-  async closePortal(portal: string, suspended: boolean): Promise<void> {
-    if (this.failed) return
+  /** The transaction that is open, for telling later whether it still is. */
+  get current(): object | undefined {
+    return this.#transaction
+  }
+
+  /**
+   * Closes a portal of a transaction: now when rows are left in it, otherwise together with the transaction's next statement. Does
+   * nothing once that transaction is ending: the portal ends with it, and the connection may be somebody else's by now.
+   */
+  async closePortal(transaction: object | undefined, portal: string, suspended: boolean): Promise<void> {
+    const state = this.#transaction
+    if (state === undefined || state !== transaction || state.ending || this.failed) return
     if (suspended) await this.#runner.run([closePortalStep(portal)])
-    else if (this.#transaction !== undefined) this.#transaction.portal = portal
+    else state.portal = portal
   }
 
   /** The transaction is aborted, or its connection gone. */

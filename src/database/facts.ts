@@ -94,7 +94,7 @@ export async function readFacts(line: Line, roles: readonly string[]): Promise<F
 }
 
 /** The SQL that makes a login which can do nothing but become one of the session roles. */
-export function powerlessLoginSql(roles: readonly string[], login = 'tenon_login'): string {
+function powerlessLoginSql(roles: readonly string[], login = 'tenon_login'): string {
   const name = quoteIdentifier(login)
   return (
     `create role ${name} login noinherit nosuperuser nobypassrls nocreatedb nocreaterole noreplication; ` +

@@ -87,7 +87,7 @@ class TidyClient extends pg.Client {
 }
 
 /** A pool by shape: it may come from another copy of pg. */
-export function isPool(value: unknown): value is pg.Pool {
+function isPool(value: unknown): value is pg.Pool {
   return (
     typeof value === 'object' &&
     value !== null &&

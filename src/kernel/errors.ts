@@ -6,7 +6,7 @@ import { type ErrorCause, type ErrorObjectNames, scrubCause } from './error-caus
 import { describeErrorCode, type ErrorCode } from './error-codes.ts'
 
 export type { ErrorCause, ErrorObjectNames } from './error-cause.ts'
-export { describeErrorCode, type ErrorCode, type ErrorCodeEntry, errorCodes } from './error-codes.ts'
+export { describeErrorCode, type ErrorCode, errorCodes } from './error-codes.ts'
 
 // Symbol.for, because two copies of the package (ESM and bundled, or two versions) share only the global registry.
 const brand = Symbol.for('tenon.error')

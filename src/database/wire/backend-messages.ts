@@ -117,7 +117,7 @@ export function readCommandTag(buffer: Buffer, start: number, end: number): Comm
 }
 
 /** `INSERT 0 5`, `SELECT 3`, `CREATE TABLE`: trailing numbers are counts, everything before is the command. */
-export function parseCommandTag(tag: string): CommandTag {
+function parseCommandTag(tag: string): CommandTag {
   const last = tag.charCodeAt(tag.length - 1)
   if (!(last >= 48 && last <= 57)) return { command: tag, rowCount: null }
   const space = tag.lastIndexOf(' ')

@@ -10,9 +10,9 @@ import { TenonError } from '../../kernel/errors.ts'
 import type { WireValue } from './message-writer.ts'
 
 /** The protocol counts parameters in 16 bits; pg wraps silently above. */
-export const maxParameters = 65_535
+const maxParameters = 65_535
 /** All values of one unit together. A Bind above 1 GiB is refused by the server after it was sent. */
-export const maxParameterBytes = 256 * 1024 * 1024
+const maxParameterBytes = 256 * 1024 * 1024
 /** JSON.stringify overflows the stack near 6,000 levels and the server's parser near 50,000. */
 export const maxJsonDepth = 512
 
