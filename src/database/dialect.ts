@@ -6,6 +6,7 @@
  */
 import {
   type Dialect,
+  type Driver,
   PostgresAdapter,
   type PostgresDialectConfig,
   PostgresIntrospector,
@@ -52,7 +53,7 @@ export class TenonDialect implements Dialect {
     this.#config = config
   }
 
-  createDriver(): TenonDriver {
+  createDriver(): Driver {
     const config = this.#config
     const shared: RunnerShared = { roundTrips: 0, healed: 0, destroyed: 0, facts: undefined, rawErrors: true }
     const plans = new StatementPlans(() => false)

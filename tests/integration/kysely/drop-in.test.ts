@@ -206,7 +206,7 @@ describeExecutors('Drop-in', ({ behaves }) => {
   })
 
   behaves('gives up after the pool’s statement_timeout and connection timeout', dialects, async ({ open, failure }) => {
-    const db = await open({ pool: { statement_timeout: 20, connectionTimeoutMillis: 50, max: 1 } })
+    const db = await open({ pool: { statement_timeout: 200, connectionTimeoutMillis: 1_000, max: 1 } })
     const slow = await failure(sql`select pg_sleep(5)`.execute(db))
     const waited = await db.connection().execute(async () =>
       db
