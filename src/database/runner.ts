@@ -98,7 +98,8 @@ export class Runner {
       this.line.end({ reason: 'destroyed' })
       throw brokenOut(options.stands.what)
     }
-    if (options.essential !== undefined && unit.at >= options.essential) {
+    const answered = unit.failure === undefined && !unit.copy
+    if (answered && options.essential !== undefined && unit.at >= options.essential) {
       this.line.end({ reason: 'destroyed' })
       return unit.results
     }

@@ -2,9 +2,10 @@
  * Batches: several queries in one transaction and one round trip, whose results are those that each query gives alone.
  */
 import { CamelCasePlugin, type Kysely, sql } from 'kysely'
+import { Pool } from 'pg'
 import { expect, expectTypeOf, test } from 'vitest'
 import { first, isCheckViolation, isPolicyViolation, type TenonError } from '../../src/index.ts'
-import { describeLedgers, type LedgerTables, tenant } from '../support/ledger.ts'
+import { describeLedgers, type LedgerTables, openLedger, tenant } from '../support/ledger.ts'
 
 async function failure(work: Promise<unknown>): Promise<TenonError> {
   return await work.then(
@@ -195,4 +196,23 @@ describeLedgers('A batch', (scene) => {
     })
     expect(await notes()).toEqual(['1', '2'])
   })
+})
+
+test('A batch fails with the error of a type parser, as a single query does', async () => {
+  await using ledger = await openLedger()
+  const error = new Error('this parser always fails')
+  const types = {
+    getTypeParser: (oid: number) => (text: string) => {
+      if (oid === 23) throw error
+      return text
+    },
+  }
+  const pool = new Pool({ connectionString: ledger.loginUrl, types: types as never })
+  await using db = ledger.open({ connection: pool })
+  const me = tenant(db, 'ada')
+  const balances = me.selectFrom('account').select('balance')
+  await expect(balances.execute()).rejects.toBe(error)
+  await expect(me.batch([balances, me.selectFrom('entry').select('note')])).rejects.toBe(error)
+  await db.close()
+  await pool.end()
 })

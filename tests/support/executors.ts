@@ -32,6 +32,8 @@ export interface Scene {
   readonly events: readonly LoggedEvent[]
   /** Another Kysely of the same kind on the same database, with options of its own; closed when the test ends. */
   open(options?: OpenOptions): Promise<Kysely<PeopleAndPets>>
+  /** Connects to this database as its administrator; undefined on PGlite. */
+  readonly adminUrl: string | undefined
   /** Runs a statement as the administrator on a connection beside; on PGlite it waits while a transaction is open. */
   admin(text: string, values?: unknown[]): Promise<readonly Record<string, unknown>[]>
   /** Waits for the server to refuse, checks that the error is of this executor's kind, and returns its SQLSTATE. */
@@ -92,8 +94,12 @@ export function describeExecutors(name: string, suite: (suite: Suite) => void): 
       afterEach(() => stage.clean())
       if (stage !== onControl) afterAll(() => stage.close())
 
+      const titles = new Set<string>()
       const behaves: Suite['behaves'] = (title: string, ...rest: [Behaviour] | [BehaviourOptions, Behaviour]) => {
         const [options, run] = rest.length === 1 ? [{}, rest[0]] : rest
+        if (titles.has(title))
+          throw new Error(`Two behaviours are called "${title}"; what the control saw is kept by name.`)
+        titles.add(title)
         const unfit = skipReason(executor, options)
         if (unfit !== undefined) {
           test.skip(`${title} (not here: ${unfit})`)
@@ -153,6 +159,7 @@ class Stage {
         db,
         executor: this.#executor,
         events: this.#events,
+        adminUrl: 'adminUrl' in place ? place.adminUrl : undefined,
         open: (wanted = {}) => this.#openOn(place, wanted, this.#passing),
         admin: (text, values) => place.query(text, values),
         failure: (query) => sqlstateOfFailure(query, this.#executor),

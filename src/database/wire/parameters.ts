@@ -124,6 +124,7 @@ function convert(value: unknown, seen: object[]): string | Uint8Array | null {
   if (Array.isArray(value)) return arrayLiteral(value, 1)
   if ('toPostgres' in value && typeof value.toPostgres === 'function') {
     if (seen.includes(value)) throw new TypeError('circular toPostgres')
+    if (seen.length >= maxJsonDepth) throw new DepthError()
     return convert(
       value.toPostgres((inner: unknown) => convert(inner, seen)),
       [...seen, value],

@@ -127,9 +127,9 @@ describeExecutors('Drop-in', ({ behaves }) => {
   behaves(
     'runs what the pool does at connect, and hears its notices and notifications',
     dialects,
-    async ({ executor, admin }) => {
+    async ({ executor, adminUrl }) => {
       const heard: string[] = []
-      const pool = new Pool({ connectionString: await adminUrl(admin), max: 1 })
+      const pool = new Pool({ connectionString: adminUrl, max: 1 })
       pool.on('connect', (client: PoolClient) => {
         client.on('notice', (notice) => heard.push(`notice ${notice.message}`))
         client.on('notification', (message) => heard.push(`notification ${message.channel} ${message.payload}`))
@@ -149,12 +149,11 @@ describeExecutors('Drop-in', ({ behaves }) => {
     },
   )
 
-  behaves('takes its pool from a function, once, at first use', dialects, async ({ executor, admin }) => {
-    const url = await adminUrl(admin)
+  behaves('takes its pool from a function, once, at first use', dialects, async ({ executor, adminUrl }) => {
     let asked = 0
     const pool = async () => {
       asked += 1
-      return new Pool({ connectionString: url, max: 1 })
+      return new Pool({ connectionString: adminUrl, max: 1 })
     }
     const db = dialectOf(executor, pool)
     expect(asked).toBe(0)
@@ -166,13 +165,13 @@ describeExecutors('Drop-in', ({ behaves }) => {
   behaves(
     'calls onCreateConnection once per connection and onReserveConnection at every acquire',
     dialects,
-    async ({ executor, admin }) => {
+    async ({ executor, adminUrl }) => {
       const calls: string[] = []
       const noting = (name: string) => async (connection: DatabaseConnection) => {
         await connection.executeQuery(sql`select 1`.compile(db))
         calls.push(name)
       }
-      const db = dialectOf(executor, new Pool({ connectionString: await adminUrl(admin), max: 1 }), {
+      const db = dialectOf(executor, new Pool({ connectionString: adminUrl, max: 1 }), {
         onCreateConnection: noting('create'),
         onReserveConnection: noting('reserve'),
       })
@@ -184,8 +183,8 @@ describeExecutors('Drop-in', ({ behaves }) => {
     },
   )
 
-  behaves('shares its pool with code that uses pg directly', dialects, async ({ executor, admin }) => {
-    const pool = new Pool({ connectionString: await adminUrl(admin), max: 1 })
+  behaves('shares its pool with code that uses pg directly', dialects, async ({ executor, adminUrl }) => {
+    const pool = new Pool({ connectionString: adminUrl, max: 1 })
     const db = dialectOf(executor, pool)
     const seen: unknown[] = []
     for (let round = 0; round < 3; round += 1) {
@@ -219,17 +218,6 @@ describeExecutors('Drop-in', ({ behaves }) => {
     return [slow, waited]
   })
 })
-
-type Admin = (text: string) => Promise<readonly Record<string, unknown>[]>
-
-/** The administrator's URL again, from the server itself: scenes do not carry it. */
-async function adminUrl(admin: Admin): Promise<string> {
-  const { inject } = await import('vitest')
-  const [{ name } = {}] = await admin('select current_database() as name')
-  const url = new URL(inject('servers').main.url)
-  url.pathname = `/${String(name)}`
-  return url.href
-}
 
 type Hooks = {
   [Name in 'onCreateConnection' | 'onReserveConnection']?: (connection: DatabaseConnection) => Promise<void>

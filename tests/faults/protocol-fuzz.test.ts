@@ -1,0 +1,34 @@
+/**
+ * Five thousand wrong answers of a server (`npm run torture` does it at full size).
+ */
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { Client } from 'pg'
+import { checks } from '../../src/generated/checks.ts'
+import { type Ledger, openLedger } from '../support/ledger.ts'
+import { protocolFuzz } from '../torture/protocol-fuzz.ts'
+import { createRandom } from '../torture/random.ts'
+
+let ledger: Ledger
+beforeAll(async () => {
+  ledger = await openLedger()
+})
+afterAll(() => ledger.close())
+
+test('wrong answers settle everything, crash nothing, and end their connection', { timeout: 90_000 }, async () => {
+  const crashes: unknown[] = []
+  const note = (error: unknown): void => void crashes.push(error)
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, note)
+    onTestFinished(() => void process.off(event, note))
+  }
+  const client = new Client(ledger.loginUrl)
+  await client.connect()
+  const { rows } = await client.query<{ facts: Record<string, unknown> }>(checks.login, [['anon', 'authenticated']]).finally(() => client.end())
+  const report = await protocolFuzz({ random: createRandom(23), mutations: 5_000, lanes: 8, facts: rows[0]?.facts ?? {} })
+  console.log(report)
+  expect(crashes).toEqual([])
+  expect(report).toMatchObject({ hung: [], wrong: [], foreign: [], kept: [], broken: [] })
+  for (const outcome of ['right', 'changed', 'CONNECTION_PROTOCOL', 'CONNECTION_LOST', 'COMMIT_UNKNOWN']) {
+    expect(report.outcomes[outcome], outcome).toBeGreaterThan(20)
+  }
+})

@@ -1,0 +1,172 @@
+/**
+ * A server (or a pooler, or a network) that answers wrongly: every kind of answer of a session's work, spoiled in one of many ways.
+ * Everything settles, nothing crashes, no result of one statement is given to another, and a connection that broke the protocol is not
+ * used again.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { createDatabase, isTenonError, type Session } from '../../src/index.ts'
+import type { LedgerTables } from '../support/ledger.ts'
+import { type Mutation, mutate } from './mutations.ts'
+import type { Random } from './random.ts'
+import { type ScriptedServer, type Script, scriptedProcessId, startScriptedServer } from './scripted-server.ts'
+import type { Tell } from './tell.ts'
+
+/** What to run. */
+export interface FuzzOptions {
+  readonly random: Random
+  readonly mutations: number
+  /** How many servers are tormented side by side. */
+  readonly lanes: number
+  /** What a real server told at the verification of a login; see `readLoginFacts`. */
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly tell?: Tell
+}
+
+/** What came of it. */
+export interface FuzzReport {
+  readonly mutations: number
+  /** How often each ending came: `right`, `changed` (a value inside a row was), or an error's code. */
+  readonly outcomes: Readonly<Record<string, number>>
+  /** Work that did not settle in time. */
+  readonly hung: readonly string[]
+  /** Results that were somebody else's or made up. */
+  readonly wrong: readonly string[]
+  /** Errors that are none of ours. */
+  readonly foreign: readonly string[]
+  /** Connections kept in use after they had broken the protocol. */
+  readonly kept: readonly string[]
+  /** The next, unspoiled work failed. */
+  readonly broken: readonly string[]
+}
+
+/** After this long without an end the server hangs up: a length that promises more than comes is waited for. */
+const patienceMs = 40
+const settleWithinMs = 5_000
+
+type Work = (me: Session<LedgerTables>, note: string) => Promise<unknown>
+
+/** Each kind of work, how many answers it takes, and what it gives. */
+const works: Readonly<Record<string, { readonly answers: number; readonly run: Work; readonly gives: (note: string) => unknown }>> = {
+  read: { answers: 1, run: (me, note) => me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(), gives: (note) => threeRows(note) },
+  write: {
+    answers: 1,
+    run: (me, note) => me.insertInto('entry').values({ tenant: 'ada', note }).returning(['id', 'note']).execute(),
+    gives: () => [{ id: '1', note: 'inserted' }],
+  },
+  batch: {
+    answers: 1,
+    run: (me, note) => me.batch([me.selectFrom('entry').select(['id', 'note']).where('note', '=', note), me.selectFrom('account').select('balance')]),
+    gives: (note) => [threeRows(note), [{ balance: 7 }]],
+  },
+  transaction: {
+    answers: 3,
+    run: (me, note) => me.transaction(async (trx) => [await trx.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(), await trx.selectFrom('account').select('balance').execute()]),
+    gives: (note) => [threeRows(note), [{ balance: 7 }]],
+  },
+  stream: {
+    answers: 3,
+    run: async (me, note) => {
+      const rows: unknown[] = []
+      for await (const row of me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).stream(2)) rows.push(row)
+      return rows
+    },
+    gives: (note) => threeRows(note),
+  },
+}
+
+const threeRows = (note: string) => ['1', '2', '3'].map((id) => ({ id, note: `${note} row ${id}` }))
+
+function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
+  const login = JSON.stringify({ ...facts, backendPid: scriptedProcessId })
+  return (text) => {
+    if (text.includes('jsonb_build_object')) return { columns: [['facts', 3802]], rows: [[login]], tag: 'SELECT 1' }
+    if (text.includes('pg_backend_pid')) return { columns: [['pid', 23]], rows: [[String(scriptedProcessId)]], tag: 'SELECT 1' }
+    if (text.includes('from "account"')) return { columns: [['balance', 23]], rows: [['7']], tag: 'SELECT 1' }
+    if (text.startsWith('insert')) return { columns: [['id', 20], ['note', 25]], rows: [['1', 'inserted']], tag: 'INSERT 0 1' }
+    if (text.includes('from "entry"')) return { columns: [['id', 20], ['note', 25]], rows: ['1', '2', '3'].map((id) => [id, `${note()} row ${id}`]), tag: 'SELECT 3' }
+    return undefined
+  }
+}
+
+/** Spoils that many answers. */
+export async function protocolFuzz({ random, mutations, lanes, facts, tell }: FuzzOptions): Promise<FuzzReport> {
+  const outcomes: Record<string, number> = {}
+  const [hung, wrong, foreign, kept, broken]: [string[], string[], string[], string[], string[]] = [[], [], [], [], []]
+  let done = 0
+
+  async function attempt(server: ScriptedServer, me: Session<LedgerTables>, setNote: (note: string) => void): Promise<void> {
+    const number = done++
+    const name = random.pick(Object.keys(works) as [string, ...string[]])
+    const work = works[name] as (typeof works)[string]
+    let applied: Mutation | undefined
+    server.spoil(random.below(work.answers), (messages) => {
+      const spoiled = mutate(messages, random)
+      applied = spoiled.mutation
+      return spoiled
+    })
+    setNote(`work ${number}`)
+    const settled = settle(work.run(me, `work ${number}`))
+    const patience = setTimeout(() => server.hangUp(), patienceMs)
+    const outcome = await Promise.race([settled, delay(settleWithinMs, undefined)])
+    clearTimeout(patience)
+    server.calm()
+    const about = `${name} ${number}, ${applied?.name ?? 'nothing spoiled'}`
+    if (outcome === undefined) hung.push(about)
+    else if ('error' in outcome) {
+      const { error } = outcome
+      if (!isTenonError(error) && applied?.mayChangeValues !== true) foreign.push(`${about}: ${String(error)}`)
+      count(isTenonError(error) ? error.code : 'a parser’s error')
+    } else if (JSON.stringify(outcome.value) === JSON.stringify(work.gives(`work ${number}`))) count('right')
+    else if (applied?.mayChangeValues === true) count('changed')
+    else wrong.push(`${about}: ${JSON.stringify(outcome.value)}`)
+    // The end of a connection takes a turn to get here.
+    for (let wait = 0; wait < 50 && applied?.breaksProtocol === true && server.openConnections() > 0; wait++) await delay(1)
+    if (applied?.breaksProtocol === true && server.openConnections() > 0) {
+      kept.push(about)
+      server.hangUp()
+    }
+    await verify(me, `after ${number}`, setNote, about)
+  }
+
+  /** What comes next must get its own answer. A connection that died meanwhile is the pool's to replace, once. */
+  async function verify(me: Session<LedgerTables>, note: string, setNote: (note: string) => void, about: string): Promise<void> {
+    setNote(note)
+    const read = works['read'] as (typeof works)[string]
+    for (let tries = 0; ; tries++) {
+      const outcome = await settle(read.run(me, note))
+      if ('error' in outcome && tries < 2 && isTenonError(outcome.error) && outcome.error.retryable) continue
+      if ('error' in outcome) broken.push(`${about}: ${String(outcome.error)}`)
+      else if (JSON.stringify(outcome.value) !== JSON.stringify(read.gives(note))) wrong.push(`${about}, afterwards: ${JSON.stringify(outcome.value)}`)
+      return
+    }
+  }
+
+  function count(outcome: string): void {
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  }
+
+  await Promise.all(
+    Array.from({ length: lanes }, async () => {
+      let note = ''
+      await using server = await startScriptedServer(createScript(facts, () => note))
+      await using db = createDatabase<LedgerTables>({ connection: `postgres://scripted@127.0.0.1:${server.port}/scripted`, pool: { max: 1 }, trustLogin: true })
+      const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
+      const setNote = (next: string): void => {
+        note = next
+      }
+      await verify(me, 'before', setNote, 'before')
+      while (done < mutations) {
+        await attempt(server, me, setNote)
+        if (done % 5_000 === 0) tell?.(`${done} mutations, ${wrong.length + hung.length + kept.length + broken.length + foreign.length} findings`)
+      }
+    }),
+  )
+  return { mutations: done, outcomes, hung, wrong, foreign, kept, broken }
+}
+
+async function settle(work: Promise<unknown>): Promise<{ readonly value: unknown } | { readonly error: unknown }> {
+  return await work.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  )
+}
