@@ -8,7 +8,7 @@ import { createHash } from 'node:crypto'
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import type { Facts } from './facts.ts'
-import { cleanupSteps } from './steps.ts'
+import { type BeginSettings, cleanupSteps } from './steps.ts'
 import { statementName } from './wire/statement-plan.ts'
 import type { Step } from './wire/unit.ts'
 
@@ -42,17 +42,16 @@ export interface Context {
   readonly role: string | undefined
   /** 0 is none. */
   readonly statementTimeoutMs: number
-  /** `default_transaction_isolation` of the role, when it has one. */
-  readonly isolationLevel: string | undefined
+  /** `default_transaction_isolation` and `_read_only` of the role, when it has them: they work only as part of BEGIN. */
+  readonly begin: BeginSettings | undefined
   /** What leaves the connection clean after a statement that could have left something behind. */
   readonly cleanup: readonly Step[]
   /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
   readonly nameSuffix: string
 }
 
-/** Settings of a role that have an effect only when set before a transaction begins, and what stands for them inside one. */
-const beforeTransaction = new Map([['default_transaction_read_only', 'transaction_read_only']])
-const isolationSetting = 'default_transaction_isolation'
+/** Settings of a role that have an effect only on a transaction not yet begun; see {@link beginOf}. */
+const beginKeys = ['default_transaction_isolation', 'default_transaction_read_only', 'default_transaction_deferrable']
 
 const legacyKeys = ['request.jwt.claim', 'request.jwt.claim.sub', 'request.jwt.claim.role', 'request.jwt.claim.email']
 
@@ -61,7 +60,7 @@ interface RoleDefaults {
   readonly searchPath: string
   readonly statementTimeout: string
   readonly statementTimeoutMs: number
-  readonly isolationLevel: string | undefined
+  readonly begin: BeginSettings | undefined
   readonly nameSuffix: string
 }
 
@@ -96,12 +95,12 @@ export class ContextBuilder {
       'search_path',
       'statement_timeout',
       'session_authorization',
-      isolationSetting,
+      ...beginKeys,
       ...options.settings,
     ])
     const names = new Set<string>()
     for (const role of options.facts.roles.values()) {
-      for (const name of role.settings.keys()) if (!own.has(name)) names.add(beforeTransaction.get(name) ?? name)
+      for (const name of role.settings.keys()) if (!own.has(name)) names.add(name)
     }
     this.#roleSettings = [...names].sort()
   }
@@ -128,7 +127,7 @@ export class ContextBuilder {
       reassert: this.#step(who),
       role: identity.role,
       statementTimeoutMs: timeout ?? ofRole.statementTimeoutMs,
-      isolationLevel: ofRole.isolationLevel,
+      begin: ofRole.begin,
       cleanup: this.#cleanup,
       nameSuffix: ofRole.nameSuffix,
     }
@@ -151,7 +150,7 @@ export class ContextBuilder {
           : pathText(this.#searchPath),
       statementTimeout,
       statementTimeoutMs: parseTimeout(statementTimeout),
-      isolationLevel: own?.get(isolationSetting),
+      begin: beginOf(own),
       nameSuffix: plansFollowRole(this.#facts.serverVersion)
         ? ''
         : `_${createHash('sha256').update(name).digest('base64url').slice(0, 8)}`,
@@ -168,14 +167,13 @@ export class ContextBuilder {
       reassert: step,
       role: undefined,
       statementTimeoutMs: 0,
-      isolationLevel: undefined,
+      begin: undefined,
       nameSuffix: '',
       cleanup: [],
     }
   }
 
   #settingOf(own: ReadonlyMap<string, string> | undefined, name: string): string {
-    if (name === 'transaction_read_only') return own?.get('default_transaction_read_only') ?? 'off'
     return own?.get(name) ?? this.#facts.defaults.get(name) ?? ''
   }
 
@@ -214,6 +212,16 @@ function assertKey(key: string): string {
     })
   }
   return key
+}
+
+/** How a role wants its transactions to begin, or undefined when it does not say. */
+function beginOf(own: ReadonlyMap<string, string> | undefined): BeginSettings | undefined {
+  const isolationLevel = own?.get('default_transaction_isolation')
+  const readOnly = own?.get('default_transaction_read_only')
+  if (isolationLevel === undefined && readOnly === undefined) return undefined
+  const accessMode =
+    readOnly === undefined ? undefined : /^(on|t|true|y|yes|1)$/i.test(readOnly) ? 'read only' : 'read write'
+  return { isolationLevel, accessMode }
 }
 
 /** A search_path of schemas given by name. */

@@ -10,6 +10,7 @@ import type { Runner, RunOptions } from './runner.ts'
 import { type ConnectionMode, wordOf } from './statement-rules.ts'
 import {
   assertBeginSettings,
+  type BeginSettings,
   beginStep,
   closePortalStep,
   commitStep,
@@ -96,11 +97,8 @@ export class Conversation {
       return lastOf(await this.#runner.run([step], { ...options, utility: plan.form !== 'self-contained' }))
     }
     const clean = this.#mode === 'session' && plan.opaque
-    if (context.isolationLevel !== undefined) {
-      return (
-        await this.#enclosed([context.step, step], beginStep({ isolationLevel: context.isolationLevel }), clean)
-      )[1] as StepResult
-    }
+    if (context.begin !== undefined)
+      return (await this.#enclosed([context.step, step], this.#begin({}), clean))[1] as StepResult
     const inline = clean && !this.pinned
     // A session lock survives the error that rolled everything else back.
     if (clean) this.needsCleanup = true
@@ -123,7 +121,7 @@ export class Conversation {
     let result: StepResult
     try {
       result = (
-        await this.#runner.run([beginStep({ isolationLevel: context.isolationLevel }), context.step, step], {
+        await this.#runner.run([this.#begin({}), context.step, step], {
           contextAt: 1,
           statementTimeoutMs: context.statementTimeoutMs,
           utility: true,
@@ -244,7 +242,7 @@ export class Conversation {
   ): Promise<readonly StepResult[]> {
     assertBeginSettings(settings)
     const context = this.#context
-    const begin = beginStep({ ...settings, isolationLevel: settings.isolationLevel ?? context?.isolationLevel })
+    const begin = this.#begin(settings)
     const clean = this.#mode === 'session' && plans.some((plan) => plan.opaque)
     const guarded = this.#guarded(plans, steps)
     const results = await this.#enclosed(
@@ -325,10 +323,8 @@ export class Conversation {
   /** Opens a transaction; nothing is sent before its first statement. */
   begin(settings: TransactionSettings): void {
     if (this.#mode !== 'plain') assertBeginSettings(settings)
-    const isolationLevel =
-      settings.isolationLevel ?? (this.#context?.isolationLevel as TransactionSettings['isolationLevel'])
     this.#transaction = {
-      begin: beginStep({ ...settings, isolationLevel }),
+      begin: this.#begin(settings),
       stale: false,
       opaque: false,
       wrote: false,
@@ -337,6 +333,15 @@ export class Conversation {
       portal: undefined,
       ending: false,
     }
+  }
+
+  /** BEGIN with what is asked for, else what the role has as its defaults. */
+  #begin({ isolationLevel, accessMode }: BeginSettings): Step {
+    const ofRole = this.#context?.begin
+    return beginStep({
+      isolationLevel: isolationLevel ?? ofRole?.isolationLevel,
+      accessMode: accessMode ?? ofRole?.accessMode,
+    })
   }
 
   /** Sends BEGIN at once, as a drop-in has to. */

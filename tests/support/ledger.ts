@@ -27,7 +27,7 @@ export interface LedgerTables {
 /** The fixture, wherever it is. */
 export interface LedgerPlace {
   readonly isEmbedded: boolean
-  /** Runs one statement as the administrator: on a connection of its own, or in its turn on a PGlite. */
+  /** Runs one statement as the administrator: on one connection of its own, or in its turn on a PGlite. */
   admin<R = Record<string, unknown>>(text: string, values?: unknown[]): Promise<R[]>
   /** A database object as the powerless login; closed with the ledger, if not before. */
   open(options?: Partial<DatabaseOptions>): Database<LedgerTables>
@@ -61,9 +61,20 @@ export async function openLedger(servers?: TestServers): Promise<Ledger> {
   const template = await createTemplate('ledger', (adminUrl) => run(adminUrl, createLedgerTables), servers)
   const database = await createTestDatabase({ ...on, template })
   const login = await createLogin(database, on)
-  const client = new Client(database.adminUrl)
-  client.on('error', () => {})
-  await client.connect()
+  let client: Client | undefined
+  /** The administrator's connection; another one after a server has gone down with it. */
+  const administrator = async (): Promise<Client> => {
+    if (client !== undefined) return client
+    const fresh = new Client(database.adminUrl)
+    const forget = (): void => {
+      if (client === fresh) client = undefined
+    }
+    fresh.on('error', forget)
+    fresh.on('end', forget)
+    await fresh.connect()
+    client = fresh
+    return fresh
+  }
   const opened = new Set<Database<LedgerTables>>()
   const open = (options: DatabaseOptions): Database<LedgerTables> => {
     const db = createDatabase<LedgerTables>(options)

@@ -109,9 +109,15 @@ describe.each([powerlessLogin, embedded] satisfies readonly GroundKind[])('The s
     await expect(written).resolves.toBeDefined()
   })
 
+  it('of another role do not undo the access mode of a transaction', async () => {
+    const me = db.session({ role: plain })
+    const mode = await me.transaction({ accessMode: 'read only' }, async (trx) => (await settingsOf(trx))?.['read_only'])
+    expect(mode).toBe('on')
+  })
+
   it('give way to what a session says itself', async () => {
     const me = db.session({ role: slow, statementTimeoutMs: 4_000, searchPath: ['public'], settings: { work_mem: '6MB' } })
-    expect(await settingsOf(me)).toMatchObject({ statement_timeout: '4s', search_path: 'public, pg_temp', work_mem: '6MB' })
+    expect(await settingsOf(me)).toMatchObject({ statement_timeout: '4s', search_path: '"public", pg_temp', work_mem: '6MB' })
   })
 
   it.skipIf(kind.isEmbedded)('end a statement that takes longer than the role may', async () => {
