@@ -69,12 +69,27 @@ interface Entry {
   readonly raw: boolean
 }
 
+/** By shape; a revoked proxy throws at the first look. */
+function isQuery(query: unknown): query is BatchQuery {
+  try {
+    return typeof (query as BatchQuery | undefined)?.compile === 'function'
+  } catch {
+    return false
+  }
+}
+
 /** Compiles the items, refusing any that is not of the owner's session. */
 function compileItems(db: Kysely<unknown>, owner: ExecutorOwner, items: readonly BatchItem[]): Entry[] {
-  return items.map((item, index) => {
+  if (!Array.isArray(items))
+    throw new TenonError({
+      code: 'SESSION_MISMATCH',
+      message: 'batch() takes a list of queries',
+      hint: 'Pass batch([q1, q2]).',
+    })
+  return items.map((item: BatchItem, index) => {
     const isFirst = firstQueries.has(item)
     const query = (isFirst ? (item as First<unknown>).query : item) as BatchQuery
-    if (typeof query?.compile !== 'function') {
+    if (!isQuery(query)) {
       throw new TenonError({
         code: 'SESSION_MISMATCH',
         message: `item ${index} of the batch is not a query`,

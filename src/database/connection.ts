@@ -56,8 +56,8 @@ export class TenonConnection implements DatabaseConnection {
   #spent = false
   #released = false
   #inFlight = 0
-  /** Tells a cancel that nothing is in flight any more. */
-  #idle: (() => void) | undefined
+  /** Those who wait until nothing is in flight any more. */
+  readonly #idle: (() => void)[] = []
   /** A cancel request that the server may still act upon: nobody gets the connection before it is dealt with. */
   #cancelling: Promise<void> | undefined
   /** An abort has been answered with its own reason: the late failure of the statement is nobody's news. */
@@ -100,7 +100,7 @@ export class TenonConnection implements DatabaseConnection {
       return (await (this.#log === undefined ? run() : withLog(this.#log, compiledQuery, run))) as QueryResult<R>
     } catch (error) {
       // The caller of an aborted query has been answered with the abort's own reason; Kysely would print this one to stderr.
-      if (this.#quiet) return { rows: [] }
+      if (this.#quiet && control === undefined) return { rows: [] }
       throw this.#mode === 'plain' ? showCaller(error) : error
     } finally {
       if (control === undefined) this.#leave()
@@ -123,7 +123,12 @@ export class TenonConnection implements DatabaseConnection {
   }
 
   #leave(): void {
-    if (--this.#inFlight === 0) this.#idle?.()
+    if (--this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  /** Waits until nothing is in flight and no cancel can arrive any more. */
+  async #settled(): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   async #observed(
@@ -221,24 +226,36 @@ export class TenonConnection implements DatabaseConnection {
     const onAbort = (): void => void this.cancelQuery?.().catch(() => {})
     options?.signal?.addEventListener('abort', onAbort, { once: true })
     let suspended = true
-    this.#enter()
     try {
-      let result = await conversation.run(plan, { ...this.#step(plan, compiledQuery), maxRows: chunkSize, portal })
+      const first: Step = { ...this.#step(plan, compiledQuery), maxRows: chunkSize, portal }
+      let result = await this.#fetch(() => conversation.run(plan, first))
       for (;;) {
         suspended = result.suspended
         if (result.rows.length > 0) yield { rows: result.rows as R[] }
         if (!suspended) break
-        result = await conversation.fetch(plan, result, chunkSize, portal)
+        this.#assertUsable()
+        if (conversation.current !== transaction) throw closed()
+        const previous = result
+        result = await this.#fetch(() => conversation.fetch(plan, previous, chunkSize, portal))
       }
     } catch (error) {
       if (!this.#quiet) throw error
     } finally {
-      this.#leave()
       options?.signal?.removeEventListener('abort', onAbort)
       await this.#cancelling
       await conversation.closePortal(transaction, portal, suspended)
       if (own && conversation.current === transaction)
         await (conversation.failed ? conversation.rollback() : conversation.commit())
+    }
+  }
+
+  /** Only while rows are under way is there something that an abort may cancel. */
+  async #fetch(run: () => Promise<StepResult>): Promise<StepResult> {
+    this.#enter()
+    try {
+      return await run()
+    } finally {
+      this.#leave()
     }
   }
 
@@ -256,6 +273,7 @@ export class TenonConnection implements DatabaseConnection {
   /** Commits. Returns the error that had aborted the transaction when the server rolled it back instead, else undefined. */
   async commit(): Promise<unknown> {
     try {
+      await this.#beforeEnd()
       return await this.#conversation.commit()
     } finally {
       this.#spend()
@@ -265,10 +283,19 @@ export class TenonConnection implements DatabaseConnection {
   /** Rolls back. */
   async rollback(): Promise<void> {
     try {
+      await this.#beforeEnd()
       await this.#conversation.rollback()
     } finally {
       this.#spend()
     }
+  }
+
+  /** A statement nobody waited for still belongs to the transaction, and a late cancel must not hit its COMMIT. */
+  async #beforeEnd(): Promise<void> {
+    this.#conversation.markEnding()
+    await this.#settled()
+    await this.#cancelling
+    this.#cancelling = undefined
   }
 
   #spend(): void {
@@ -308,9 +335,8 @@ export class TenonConnection implements DatabaseConnection {
     }
     if (this.#inFlight === 0) return
     const timer = setTimeout(() => line.end({ reason: 'destroyed' }), cancelGraceMs)
-    await new Promise<void>((resolve) => (this.#idle = resolve))
+    await this.#settled()
     clearTimeout(timer)
-    this.#idle = undefined
   }
 
   /** Ends the backend. */
@@ -326,7 +352,7 @@ export class TenonConnection implements DatabaseConnection {
     this.#released = true
     const { line } = this.#runner
     const unclean =
-      this.#mode === 'session' && line.loss === undefined && (this.#conversation.needsCleanup || line.status !== 'I')
+      this.#mode !== 'plain' && line.loss === undefined && (this.#conversation.needsCleanup || line.status !== 'I')
     if (unclean || this.#cancelling !== undefined) return this.#releaseLater()
     this.#lease.release()
     return undefined
@@ -335,7 +361,7 @@ export class TenonConnection implements DatabaseConnection {
   async #releaseLater(): Promise<void> {
     try {
       await this.#cancelling
-      if (this.#mode === 'session') await this.#conversation.cleanUp()
+      if (this.#mode !== 'plain') await this.#conversation.cleanUp()
     } catch {
       this.#runner.line.end({ reason: 'destroyed' })
     } finally {
@@ -344,13 +370,16 @@ export class TenonConnection implements DatabaseConnection {
   }
 
   #assertUsable(): void {
-    if (!this.#released && !this.#spent && !this.#conversation.ending) return
-    throw new TenonError({
-      code: 'TRANSACTION_CLOSED',
-      message: 'the transaction or connection has ended',
-      hint: 'Await every query inside the callback before it returns.',
-    })
+    if (this.#released || this.#spent || this.#conversation.ending) throw closed()
   }
+}
+
+function closed(): TenonError {
+  return new TenonError({
+    code: 'TRANSACTION_CLOSED',
+    message: 'the transaction or connection has ended',
+    hint: 'Await every query inside the callback before it returns.',
+  })
 }
 
 /** As Kysely's dialect does it: the stack of an error that came over the wire ends at the socket, so whoever asked is appended. */

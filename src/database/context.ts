@@ -169,7 +169,7 @@ export class ContextBuilder {
       statementTimeoutMs: 0,
       begin: undefined,
       nameSuffix: '',
-      cleanup: [],
+      cleanup: cleanupSteps(undefined),
     }
   }
 

@@ -27,13 +27,27 @@ import {
 type ControlledProps = ConstructorParameters<typeof ControlledTransaction>[0] &
   SessionProps & { readonly afterCommit: AfterCommit }
 
-/** A {@link ControlledTransaction} of a session. After `rollbackToSavepoint` go on with this object: Kysely's types of the remaining savepoints are its own. */
+/** A {@link ControlledTransaction} of a session. */
 export class SessionControlledTransaction<DB, S extends string[] = []> extends ControlledTransaction<DB, S> {
   readonly #props: ControlledProps
 
   constructor(props: ControlledProps) {
     super(props)
     this.#props = props
+    // Kysely's own give a plain transaction back, which would forget batch and afterCommit. Its types of the savepoints that remain are
+    // conditional and not exported, so the methods are replaced here and keep their declared types.
+    const { rollbackToSavepoint, releaseSavepoint } = this
+    const ours = (method: (name: never) => unknown) => (name: never) => this.#after(method.call(this, name))
+    this.rollbackToSavepoint = ours(rollbackToSavepoint) as typeof rollbackToSavepoint
+    this.releaseSavepoint = ours(releaseSavepoint) as typeof releaseSavepoint
+  }
+
+  #after(command: unknown): Command<unknown> {
+    return new Command(async () => {
+      // What Kysely's method returned is its Command.
+      await (command as Command<unknown>).execute()
+      return this.#with(this.#props.executor)
+    })
   }
 
   /** Runs `callback` once `commit()` has succeeded; never after a rollback. */

@@ -94,22 +94,20 @@ export class Conversation {
     const context = this.#context
     const options = { commits: !plan.readOnly, repeatable: true }
     if (context === undefined || plan.form !== 'self-contained') {
+      if (context !== undefined) this.needsCleanup = true
       return lastOf(await this.#runner.run([step], { ...options, utility: plan.form !== 'self-contained' }))
     }
-    const clean = this.#mode === 'session' && plan.opaque
-    if (context.begin !== undefined)
-      return (await this.#enclosed([context.step, step], this.#begin({}), clean))[1] as StepResult
-    const inline = clean && !this.pinned
-    // A session lock survives the error that rolled everything else back.
-    if (clean) this.needsCleanup = true
-    const results = await this.#runner.run(inline ? [context.step, step, ...context.cleanup] : [context.step, step], {
+    // What must be cleaned is committed first: deferred triggers run at COMMIT and still need the role and the claims.
+    if (plan.opaque || context.begin !== undefined) {
+      return (await this.#enclosed([context.step, step], this.#begin({}), plan.opaque))[1] as StepResult
+    }
+    const results = await this.#runner.run([context.step, step], {
       ...options,
       contextAt: 0,
       statementTimeoutMs: context.statementTimeoutMs,
       // Somebody else may have left a transaction open on this connection: then nothing of ours was committed, and it must not look so.
       stands: { status: 'I', what: 'another user of the connection' },
     })
-    if (inline) await this.#cleaned(results, false)
     return results[1] as StepResult
   }
 
@@ -219,6 +217,7 @@ export class Conversation {
   /** Several statements in one text, as pg sends whatever has no parameters. */
   async script(plan: StatementPlan): Promise<StepResult> {
     const state = this.#transaction
+    if (this.#context !== undefined) this.needsCleanup = true
     if (state !== undefined) {
       const prologue = this.#prologue(state, plan)
       if (prologue.steps.length > 0) await this.#runner.run(prologue.steps, prologue.options)
@@ -243,7 +242,7 @@ export class Conversation {
     assertBeginSettings(settings)
     const context = this.#context
     const begin = this.#begin(settings)
-    const clean = this.#mode === 'session' && plans.some((plan) => plan.opaque)
+    const clean = context !== undefined && plans.some((plan) => plan.opaque)
     const guarded = this.#guarded(plans, steps)
     const results = await this.#enclosed(
       context === undefined ? guarded.steps : [context.step, ...guarded.steps],
@@ -297,6 +296,11 @@ export class Conversation {
       portal,
       resume: previous.shape ?? null,
     })
+  }
+
+  /** From now on nothing more is sent in this transaction but its end. */
+  markEnding(): void {
+    if (this.#transaction !== undefined) this.#transaction.ending = true
   }
 
   /** The transaction that is open, for telling later whether it still is. */
@@ -372,7 +376,7 @@ export class Conversation {
     }
     state.ending = true
     const aborted = this.#runner.line.status === 'E'
-    const clean = state.opaque && this.#mode === 'session'
+    const clean = state.opaque && this.#context !== undefined
     if (clean) this.needsCleanup = true
     try {
       const { tag } = await this.#commitAndClean(state.wrote && !aborted, clean, state.unnamed)
@@ -416,7 +420,7 @@ export class Conversation {
     const state = this.#transaction
     if (state === undefined) return
     state.ending = true
-    if (state.opaque && this.#mode === 'session') this.needsCleanup = true
+    if (state.opaque && this.#context !== undefined) this.needsCleanup = true
     if (state.begin === undefined) await this.#rollbackQuietly()
     this.#end()
   }

@@ -19,6 +19,7 @@ import { type Observer, tell } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
 import type { PoolOptions } from './connection-config.ts'
 import { type Context, ContextBuilder } from './context.ts'
+import { checkDatabaseOptions } from './database-options.ts'
 import { DedicatedConnection } from './dedicated-connection.ts'
 import { TenonDriver } from './driver.ts'
 import { type ExecutorOwner, TenonExecutor } from './executor.ts'
@@ -122,6 +123,7 @@ export class Database<DB> implements AsyncDisposable {
   readonly #compiler = new PostgresQueryCompiler()
   readonly #adapter = new PostgresAdapter()
   #retries = 0
+  #closing: Promise<void> | undefined
 
   /** Use {@link createDatabase}. */
   constructor(options: DatabaseOptions) {
@@ -131,11 +133,12 @@ export class Database<DB> implements AsyncDisposable {
         message: 'createDatabase() needs options',
         hint: "Pass { connection: 'postgres://…' }.",
       })
+    checkDatabaseOptions(options)
     this.#options = options
     this.#roles = options.roles ?? ['anon', 'authenticated']
-    if (this.#roles.some((role) => typeof role !== 'string' || role === '' || role === 'none'))
-      throw new TenonError({ code: 'SESSION_ROLE', message: 'roles has an entry that is not the name of a role' })
     this.#settings = checkDeclaredSettings(options.settings ?? [])
+    const managed = new Set(this.#settings)
+    this.#plans = new StatementPlans((setting) => managed.has(setting))
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
       source,
@@ -148,6 +151,7 @@ export class Database<DB> implements AsyncDisposable {
       searchPath: checkSearchPath(options.searchPath),
       statementTimeoutMs: options.statementTimeoutMs,
       observe: options.observe,
+      plans: this.#plans,
     })
     this.#service =
       options.service !== undefined
@@ -159,8 +163,6 @@ export class Database<DB> implements AsyncDisposable {
           ? { source, shared: this.#pool.shared }
           : undefined
     this.#probeService = createPoolerProbe(options.preparedStatements ?? 'auto')
-    const managed = new Set(this.#settings)
-    this.#plans = new StatementPlans((setting) => managed.has(setting))
     this.#log = options.log === undefined ? undefined : new Log(options.log)
     this.#dialect = {
       createAdapter: () => this.#adapter,
@@ -376,7 +378,12 @@ export class Database<DB> implements AsyncDisposable {
 
   /** Refuses new work, waits up to `drainMs` for what is running, then ends every connection. Pools of the caller's stay open. */
   async close(options: { readonly drainMs?: number } = {}): Promise<void> {
-    const drainMs = options.drainMs ?? defaultDrainMs
+    // Whoever closes second waits for the first: its drain time counts.
+    this.#closing ??= this.#close(options.drainMs ?? defaultDrainMs)
+    await this.#closing
+  }
+
+  async #close(drainMs: number): Promise<void> {
     const sources = new Set([this.#pool.source, ...(this.#service === undefined ? [] : [this.#service.source])])
     await Promise.all([...sources].map((source) => source.close(drainMs)))
   }
@@ -424,7 +431,7 @@ export interface DedicatedConnectionOptions {
 /**
  * Runs a callback with a connection of its own, as the login: no role, no claims, no row security beyond the login's own.
  *
- * For scripts, LISTEN, COPY and session locks. The connection is ended afterwards, and with it whatever was left on it.
+ * For scripts and session locks. The connection is ended afterwards, and with it whatever was left on it.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * One connection for as long as a callback runs: the seam for scripts, LISTEN, session locks and whatever else is not a query of a session.
+ * One connection for as long as a callback runs: the seam for scripts, session locks and whatever else is not a query of a session.
  *
  * It has no role, no claims and no rules; it runs as the login. Whatever state is left on it dies with it.
  */

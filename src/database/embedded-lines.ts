@@ -81,11 +81,15 @@ export class EmbeddedLines implements LineSource {
   }
 
   async acquire(): Promise<Lease> {
-    if (this.#closed) throw new TenonError({ code: 'DATABASE_CLOSED', message: 'the database was closed' })
+    if (this.#closed) throw closedError()
     if (this.#scope.getStore()?.open === true)
       throw busy('a transaction of the same embedded database is open around this call')
     const database = await this.#open()
     await this.#wait()
+    if (this.#closed) {
+      this.#next()
+      throw closedError()
+    }
     try {
       return await this.#enter(database)
     } catch (error) {
@@ -233,6 +237,14 @@ export class EmbeddedLines implements LineSource {
     lines.set(database, line)
     return line
   }
+}
+
+function closedError(): TenonError {
+  return new TenonError({
+    code: 'DATABASE_CLOSED',
+    message: 'the database was closed',
+    hint: 'Create the database object once per process and close it last.',
+  })
 }
 
 function busy(why: string): TenonError {

@@ -11,6 +11,12 @@ import { quoteIdentifier } from '../kernel/identifier.ts'
 import { fromServerError } from '../kernel/server-error.ts'
 import { serverErrorFields } from './wire/backend-messages.ts'
 import type { Line } from './wire/line.ts'
+import { pureFunctions } from './wire/purity.ts'
+
+/** A text[] as PostgreSQL reads it. */
+function arrayText(items: readonly string[]): string {
+  return `{${items.map((item) => JSON.stringify(item)).join(',')}}`
+}
 
 /** One session role as the server knows it. */
 export interface RoleFacts {
@@ -51,6 +57,8 @@ export interface Facts {
   readonly pooled: boolean
   /** A function or policy still reads the single-claim settings of PostgREST before version 9. */
   readonly legacyClaims: boolean
+  /** Names of functions known to be harmless that functions outside pg_catalog also have. */
+  readonly shadowed: readonly string[]
   /** Columns of a constraint or unique index. */
   columnsOf(schema: string | undefined, table: string | undefined, constraint: string | undefined): readonly string[]
 }
@@ -69,7 +77,7 @@ interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'pooled' | 'column
  */
 export async function readFacts(line: Line, roles: readonly string[]): Promise<Facts> {
   const { unit, loss } = await line.run([
-    { text: checks.login, name: '', values: [`{${roles.map((role) => JSON.stringify(role)).join(',')}}`] },
+    { text: checks.login, name: '', values: [arrayText(roles), arrayText([...pureFunctions])] },
   ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
   const value = unit.results[0]?.rows[0]?.facts
@@ -109,6 +117,9 @@ function powerlessLoginSql(roles: readonly string[], login = 'tenon_login'): str
  */
 export function assertPowerless(facts: Facts, roles: readonly string[]): void {
   const { login } = facts
+  const missing = roles.find((role) => !facts.roles.has(role))
+  // A name written wrongly would make the right role one too many.
+  if (missing !== undefined && facts.beyond.length > 0) assertSessionRole(facts, missing)
   const reasons: string[] = []
   if (login.superuser) reasons.push('is a superuser')
   if (login.bypassRls) reasons.push('has BYPASSRLS')

@@ -122,7 +122,7 @@ export class Runner {
       return new TenonError({
         code: 'STATEMENT_INVALID',
         message: 'COPY cannot run here',
-        hint: 'Use withDedicatedConnection() for COPY.',
+        hint: 'Run it on a client of pg with pg-copy-streams, or in psql.',
       })
     }
     if (unit.error !== undefined) {

@@ -37,6 +37,7 @@ export interface SessionRules {
 /** PostgreSQL holds a setting in memory of every backend; a token is a few kilobytes at most. */
 const maxClaimsBytes = 64 * 1024
 const maxSettingBytes = 8 * 1024
+const sessionKeys = ['role', 'claims', 'settings', 'actor', 'statementTimeoutMs', 'searchPath']
 const allowedRequestSettings: ReadonlySet<string> = new Set(requestSettings)
 
 /**
@@ -51,6 +52,7 @@ export function toIdentity(options: SessionOptions, rules: SessionRules): Identi
       message: 'session() needs a role',
       hint: "Pass { role: 'authenticated', claims: { sub } }.",
     })
+  assertKnownKeys('session()', options, sessionKeys)
   const role = checkRole(options.role, rules)
   const claims = checkClaims(options.claims, role)
   return {
@@ -151,7 +153,11 @@ function entriesOf(settings: unknown): [string, unknown][] {
   } catch {
     // Told below: a getter's own error may hold anything.
   }
-  throw new TenonError({ code: 'SESSION_SETTING', message: 'settings is not a plain object of texts' })
+  throw new TenonError({
+    code: 'SESSION_SETTING',
+    message: 'settings is not a plain object of texts',
+    hint: "Pass { 'app.tenant_id': tenant }.",
+  })
 }
 
 function checkText(what: string, value: unknown): string {
@@ -169,22 +175,32 @@ function checkText(what: string, value: unknown): string {
   })
 }
 
-function checkTimeout(value: unknown): number | undefined {
+export function checkTimeout(value: unknown): number | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 2_147_483_647) return value
   throw new TenonError({
     code: 'OPTION_INVALID',
     message: 'statementTimeoutMs is not a whole number of milliseconds from 0 to 2147483647',
+    hint: 'Pass 5000 for five seconds, or 0 for no limit.',
   })
+}
+
+function isSchemaList(value: unknown): value is readonly string[] {
+  try {
+    return (
+      Array.isArray(value) &&
+      value.every((schema) => typeof schema === 'string' && schema !== 'pg_temp' && schema !== 'pg_catalog')
+    )
+  } catch {
+    // A revoked proxy throws at the first look.
+    return false
+  }
 }
 
 /** Checks schema names; `pg_catalog` may not be moved behind anything that could shadow it. */
 export function checkSearchPath(value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined
-  if (
-    !Array.isArray(value) ||
-    value.some((schema) => typeof schema !== 'string' || schema === 'pg_temp' || schema === 'pg_catalog')
-  ) {
+  if (!isSchemaList(value)) {
     throw new TenonError({
       code: 'OPTION_INVALID',
       message: 'searchPath is not a list of schema names',
@@ -207,4 +223,18 @@ export function checkDeclaredSettings(settings: readonly string[]): readonly str
     }
   }
   return [...new Set(settings)]
+}
+
+/**
+ * Refuses a misspelt option: `claim` for `claims` would make a session of nobody.
+ *
+ * @throws {TenonError} OPTION_INVALID
+ */
+export function assertKnownKeys(what: string, options: object, known: readonly string[]): void {
+  if (Object.keys(options).every((key) => known.includes(key))) return
+  throw new TenonError({
+    code: 'OPTION_INVALID',
+    message: `${what} was given an option it does not know`,
+    hint: `It knows: ${known.join(', ')}.`,
+  })
 }

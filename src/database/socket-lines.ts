@@ -48,6 +48,7 @@ export class SocketLines implements LineSource {
 
   async acquire(): Promise<Lease> {
     const client = await this.#connect()
+    this.#leases++
     await settleClient(client)
     const socket = takeSocketLine(client, {
       shared: this.#options.shared,
@@ -57,7 +58,6 @@ export class SocketLines implements LineSource {
     })
     const { line } = socket
     this.#clients.set(line, client)
-    this.#leases++
     let released = false
     return {
       line,
@@ -126,8 +126,7 @@ export class SocketLines implements LineSource {
     if (this.#closed) throw closed()
     if (this.#pool === undefined) {
       this.#pool = this.#options.pool()
-      // Without a listener the death of an idle connection would end the process.
-      this.#pool.on('error', () => {})
+      guardPool(this.#pool)
     }
     const pool = this.#pool
     if (this.#options.rawErrors) return pool.connect()
@@ -203,6 +202,24 @@ const opensslCodes = new Set([
   'CRL_NOT_YET_VALID',
   'CRL_SIGNATURE_FAILURE',
 ])
+
+const guardedPools = new WeakSet<pg.Pool>()
+const guardedClients = new WeakSet<pg.PoolClient>()
+
+/**
+ * Keeps the death of a connection from ending the process: pg-pool takes its own listener off before it hands a client out, and a
+ * server can say farewell in the same breath as its greeting.
+ */
+function guardPool(pool: pg.Pool): void {
+  if (guardedPools.has(pool)) return
+  guardedPools.add(pool)
+  pool.on('error', () => {})
+  pool.on('acquire', (client) => {
+    if (guardedClients.has(client)) return
+    guardedClients.add(client)
+    client.on('error', () => {})
+  })
+}
 
 const networkCodes = new Set([
   'ECONNREFUSED',

@@ -28,7 +28,7 @@ export function assertSessionStatement(plan: StatementPlan, inTransaction: boole
     throw new TenonError({
       code: 'STATEMENT_INVALID',
       message: 'COPY cannot run in a session',
-      hint: 'PostgreSQL refuses COPY FROM under row-level security; insert arrays with unnest(), or use withDedicatedConnection() with the service login.',
+      hint: 'PostgreSQL refuses COPY FROM under row-level security; insert arrays with unnest(), or run COPY on a pg client of the service login.',
     })
   }
   throw new TenonError({

@@ -174,6 +174,8 @@ export class SessionTransactionBuilder<DB> extends TransactionBuilder<DB> {
 const defaultRetryBudgetMs = 10_000
 const firstPauseMs = 10
 const longestPauseMs = 1_000
+/** Causes can form a ring. */
+const deepestCause = 8
 
 /**
  * Runs a closure in a transaction, and the whole closure again when PostgreSQL asks for it (40001, 40P01).
@@ -186,8 +188,19 @@ export async function runTransaction<DB, T>(
   callback: (trx: SessionTransaction<DB>) => Promise<T>,
 ): Promise<T> {
   const { retry = 0, retryBudgetMs = defaultRetryBudgetMs, isolationLevel, accessMode, signal } = options
+  if (typeof callback !== 'function') {
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'transaction() needs a callback',
+      hint: 'Write transaction(options, async (trx) => { … }).',
+    })
+  }
   if (!Number.isInteger(retry) || retry < 0) {
-    throw new TenonError({ code: 'OPTION_INVALID', message: 'retry is not a whole number of attempts, 0 or more' })
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'retry is not a whole number of attempts, 0 or more',
+      hint: 'Pass retry: 5, for example.',
+    })
   }
   assertBeginSettings({ isolationLevel, accessMode })
   const builder = new SessionTransactionBuilder<DB>({ ...props, isolationLevel, accessMode })
@@ -207,8 +220,8 @@ export async function runTransaction<DB, T>(
 }
 
 /** The closure may have wrapped the error in one of its own; what an error of ours wraps is past history, a committed transaction's included. */
-function asksForRetry(error: unknown): boolean {
+function asksForRetry(error: unknown, depth = 0): boolean {
   if (isSerializationFailure(error) || isDeadlock(error)) return true
   if (isTenonError(error) || !(error instanceof Error)) return false
-  return error.cause !== undefined && error.cause !== error && asksForRetry(error.cause)
+  return error.cause !== undefined && depth < deepestCause && asksForRetry(error.cause, depth + 1)
 }

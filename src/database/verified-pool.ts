@@ -9,6 +9,7 @@ import { ContextBuilder } from './context.ts'
 import { assertPowerless, type Facts, readFacts } from './facts.ts'
 import type { Lease, LineSource } from './lines.ts'
 import type { RunnerShared } from './runner.ts'
+import type { StatementPlans } from './wire/statement-plan.ts'
 
 export interface VerifiedPoolOptions {
   readonly source: LineSource
@@ -21,6 +22,7 @@ export interface VerifiedPoolOptions {
   readonly searchPath: readonly string[] | undefined
   readonly statementTimeoutMs: number | undefined
   readonly observe: Observer | undefined
+  readonly plans: StatementPlans
 }
 
 /** What the verification gave. */
@@ -82,6 +84,7 @@ export class VerifiedPool {
     const facts = await readFacts(lease.line, roles)
     if (!trustLogin) assertPowerless(facts, roles)
     this.shared.facts = facts
+    this.#options.plans.setShadowed(facts.shadowed)
     const contexts = new ContextBuilder({
       facts,
       settings,

@@ -8,7 +8,7 @@ export const checks: {
 } = {
   login: `-- Purpose: everything a pool has to know once, at its first checkout: what its login may do, what the session roles are, which settings
 --   PostgreSQL would have applied had those roles logged in themselves, and the columns behind each constraint.
--- Parameters: $1 text[] = the session roles of the database.
+-- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless.
 -- Returns: one row, one column \`facts\` jsonb.
 -- Privilege: none beyond CONNECT; reads pg_roles, pg_auth_members, pg_db_role_setting and other catalogs open to everyone.
 -- Oldest PostgreSQL: 15.
@@ -81,6 +81,9 @@ select pg_catalog.jsonb_build_object(
   'searchPath', pg_catalog.current_setting('search_path'),
   'serverVersion', pg_catalog.current_setting('server_version_num')::integer,
   'backendPid', pg_catalog.pg_backend_pid(),
+  'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct p.proname), '[]')
+    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where n.nspname <> 'pg_catalog' and p.proname = any ($2::text[])),
   'legacyClaims', exists (
       select from pg_catalog.pg_proc p
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace

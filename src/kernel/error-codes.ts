@@ -87,7 +87,7 @@ const entries = {
   LIMIT_PARAMETERS: { retryable: false, summary: 'More than 65,535 parameters in one statement.' },
   LIMIT_BYTES: { retryable: false, summary: 'A statement or its parameters are too large to send.' },
   LIMIT_DEPTH: { retryable: false, summary: 'A JSON value is nested too deeply.' },
-  LIMIT_RESULT: { retryable: false, summary: 'A result is larger than the limit asked for.' },
+  LIMIT_RESULT: { retryable: false, summary: 'A value of a result is too long for a JavaScript string.' },
   LIMIT_SERVER: { retryable: false, summary: 'A limit of the server itself, such as stack depth or column count.' },
 
   PARAMETER_INVALID: {

@@ -21,7 +21,11 @@ const maxIdentifierBytes = 63
 export function quoteIdentifier(name: string): string {
   const problem = problemOf(name)
   if (problem !== undefined) {
-    throw new TenonError({ code: 'IDENTIFIER_INVALID', message: `a name cannot be an identifier: it ${problem}` })
+    throw new TenonError({
+      code: 'IDENTIFIER_INVALID',
+      message: `a name cannot be an identifier: it ${problem}`,
+      hint: 'Use 1 to 63 bytes of UTF-8 without NUL.',
+    })
   }
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -62,7 +62,9 @@ describe('An answer that is cut', () => {
     await vi.waitFor(read)
   })
 
-  test('after any number of bytes is an unknown outcome for a write, which happened, and once', { timeout: 60_000 }, async () => {
+  test('after any number of bytes is an unknown outcome for a write, which happened, and once', {
+    timeout: 60_000,
+  }, async () => {
     const length = await measure(() => write('measured'), 'bytesToClient')
     expect(length).toBeLessThan(200)
     for (let bytes = 0; bytes < length; bytes++) {
@@ -97,14 +99,38 @@ describe('A connection whose bytes come in small pieces', () => {
     const work = async (me: Session<LedgerTables>) => {
       const seen: unknown[] = []
       for (let i = 0; i < 8; i++) {
-        seen.push(await me.insertInto('entry').values({ tenant: 'ada', note: `${i} \u{1f600} ${'ü'.repeat(i * 10)}` }).returning('note').execute())
+        seen.push(
+          await me
+            .insertInto('entry')
+            .values({ tenant: 'ada', note: `${i} \u{1f600} ${'ü'.repeat(i * 10)}` })
+            .returning('note')
+            .execute(),
+        )
         seen.push(await me.selectFrom('entry').select(['note', 'claimed_by']).orderBy('id').execute())
-        seen.push(await me.batch([me.selectFrom('account').selectAll(), me.updateTable('account').set({ balance: i }).where('id', '=', i)]))
-        seen.push(await me.insertInto('entry').values({ tenant: 'bob', note: '' }).execute().catch((error: TenonError) => error.toJSON()))
-        seen.push(await me.transaction(async (trx) => (await trx.selectFrom('account').select('balance').orderBy('id').execute()).map(({ balance }) => balance)))
+        seen.push(
+          await me.batch([
+            me.selectFrom('account').selectAll(),
+            me.updateTable('account').set({ balance: i }).where('id', '=', i),
+          ]),
+        )
+        seen.push(
+          await me
+            .insertInto('entry')
+            .values({ tenant: 'bob', note: '' })
+            .execute()
+            .catch((error: TenonError) => error.toJSON()),
+        )
+        seen.push(
+          await me.transaction(async (trx) =>
+            (await trx.selectFrom('account').select('balance').orderBy('id').execute()).map(({ balance }) => balance),
+          ),
+        )
         const rows: unknown[] = []
         for await (const row of me.selectFrom('entry').select('note').orderBy('id').stream(3)) rows.push(row)
-        seen.push(rows, (await sql`select ${i}::int as i, null as nothing, '{"a":[1,2]}'::jsonb as json`.execute(me)).rows)
+        seen.push(
+          rows,
+          (await sql`select ${i}::int as i, null as nothing, '{"a":[1,2]}'::jsonb as json`.execute(me)).rows,
+        )
       }
       return seen
     }
@@ -125,7 +151,11 @@ describe('A network that swallows everything', () => {
     const controller = new AbortController()
     const reason = new Error('waited long enough')
     const started = performance.now()
-    const reading = ada.selectFrom('entry').selectAll().execute({ signal: controller.signal }).catch((error: unknown) => error)
+    const reading = ada
+      .selectFrom('entry')
+      .selectAll()
+      .execute({ signal: controller.signal })
+      .catch((error: unknown) => error)
     setTimeout(() => controller.abort(reason), 100)
     expect(await reading).toBe(reason)
     expect(performance.now() - started).toBeLessThan(1_000)

@@ -17,11 +17,11 @@ test.each([0, 10])(
   { timeout: 60_000 },
   async (longestDelayMs) => {
     const report = await lateCancels({ ledger, random: createRandom(10), cancels: 250, longestDelayMs })
-      expect(report).toMatchObject({ neighboursHit: 0, wrongReasons: [] })
+    expect(report).toMatchObject({ neighboursHit: 0, wrongReasons: [] })
     expect(report.cancels).toBeGreaterThanOrEqual(250)
     expect(report.neighbours).toBeGreaterThan(100)
-  // A cancel that cannot be waited for costs its connection, and that is to stay the exception.
-  expect(report.destroyed).toBeLessThan(report.cancels / 10)
+    // A cancel that cannot be waited for costs its connection, and that is to stay the exception.
+    expect(report.destroyed).toBeLessThan(report.cancels / 10)
   },
 )
 

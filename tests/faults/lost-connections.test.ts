@@ -31,8 +31,10 @@ afterAll(async () => {
   await proxy.close()
 })
 
-const notes = async () => (await ledger.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
-const write = (on: Kysely<LedgerTables>, note: string) => on.insertInto('entry').values({ tenant: 'ada', note }).execute()
+const notes = async () =>
+  (await ledger.admin<{ note: string }>('select note from entry order by id')).map(({ note }) => note)
+const write = (on: Kysely<LedgerTables>, note: string) =>
+  on.insertInto('entry').values({ tenant: 'ada', note }).execute()
 const read = (on: Kysely<LedgerTables>) => on.selectFrom('entry').select('note').execute()
 
 async function failure(work: Promise<unknown>): Promise<TenonError> {
@@ -45,9 +47,18 @@ const lost = { name: 'ConnectionLostError', code: 'CONNECTION_LOST', retryable: 
 const unknown = { name: 'CommitUnknownError', code: 'COMMIT_UNKNOWN', retryable: false }
 
 /** Ends the backend from another connection. */
-const terminate = () => ledger.admin(`select pg_terminate_backend(pid, 2000) from pg_stat_activity where application_name = 'lost'`)
+const terminate = () =>
+  ledger.admin(`select pg_terminate_backend(pid, 2000) from pg_stat_activity where application_name = 'lost'`)
 const untilWaiting = () =>
-  vi.waitFor(async () => expect(await ledger.admin(`select 1 from pg_stat_activity where application_name = 'lost' and wait_event_type = 'Lock'`)).toHaveLength(1), { timeout: 5_000, interval: 2 })
+  vi.waitFor(
+    async () =>
+      expect(
+        await ledger.admin(
+          `select 1 from pg_stat_activity where application_name = 'lost' and wait_event_type = 'Lock'`,
+        ),
+      ).toHaveLength(1),
+    { timeout: 5_000, interval: 2 },
+  )
 
 /** Runs the work against a table that somebody has locked, and ends its connection while it waits. */
 async function whileRunning(work: () => Promise<unknown>, end: () => unknown): Promise<TenonError> {
@@ -60,7 +71,11 @@ async function whileRunning(work: () => Promise<unknown>, end: () => unknown): P
   const error = await failed
   await ledger.admin('rollback')
   // What a cut connection left running on the server ends with the lock.
-  await vi.waitFor(async () => expect(await ledger.admin(`select 1 from pg_stat_activity where application_name = 'lost' and wait_event_type = 'Lock'`)).toEqual([]))
+  await vi.waitFor(async () =>
+    expect(
+      await ledger.admin(`select 1 from pg_stat_activity where application_name = 'lost' and wait_event_type = 'Lock'`),
+    ).toEqual([]),
+  )
   return error
 }
 
@@ -96,7 +111,16 @@ describe.each(Object.entries(ends))('A connection %s', (how, end) => {
   })
 
   test('while a batch or raw SQL runs: nobody knows', async () => {
-    expect(await whileRunning(() => ada.batch([ada.selectFrom('account').selectAll(), ada.insertInto('entry').values({ tenant: 'ada', note: 'lost' })]), end)).toMatchObject(unknown)
+    expect(
+      await whileRunning(
+        () =>
+          ada.batch([
+            ada.selectFrom('account').selectAll(),
+            ada.insertInto('entry').values({ tenant: 'ada', note: 'lost' }),
+          ]),
+        end,
+      ),
+    ).toMatchObject(unknown)
     expect(await whileRunning(() => sql`select * from entry, pg_sleep(0)`.execute(ada), end)).toMatchObject(unknown)
   })
 
@@ -110,12 +134,19 @@ describe.each(Object.entries(ends))('A connection %s', (how, end) => {
       })
     expect(await whileRunning(work, end)).toMatchObject(lost)
     expect(committed).toBe(false)
-    await vi.waitFor(async () => expect(await ledger.admin('select balance from account where id = 1 for update nowait')).toEqual([{ balance: 100 }]))
+    await vi.waitFor(async () =>
+      expect(await ledger.admin('select balance from account where id = 1 for update nowait')).toEqual([
+        { balance: 100 },
+      ]),
+    )
   })
 
   test('while a stream is read: it ends with the loss', async () => {
     const reading = (async () => {
-      for await (const row of ada.selectFrom(sql<{ n: number }>`generate_series(1, 10)`.as<'n'>(sql`n`)).selectAll().stream(2)) {
+      for await (const row of ada
+        .selectFrom(sql<{ n: number }>`generate_series(1, 10)`.as<'n'>(sql`n`))
+        .selectAll()
+        .stream(2)) {
         void row
         await end()
       }
@@ -138,7 +169,14 @@ describe.each(Object.entries(ends))('A connection %s', (how, end) => {
   test('while several wait for it: each gets its own outcome', async () => {
     const outcomes = await Promise.all([
       whileRunning(() => read(ada), end),
-      ...Array.from({ length: 5 }, (_, i) => new Promise((resolve) => setTimeout(resolve, 30)).then(() => write(ada, String(i))).then(() => 'written', (error: TenonError) => error.code)),
+      ...Array.from({ length: 5 }, (_, i) =>
+        new Promise((resolve) => setTimeout(resolve, 30))
+          .then(() => write(ada, String(i)))
+          .then(
+            () => 'written',
+            (error: TenonError) => error.code,
+          ),
+      ),
     ])
     expect(outcomes[0]).toMatchObject(lost)
     // Whoever was only waiting for the connection gets another.

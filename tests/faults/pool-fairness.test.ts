@@ -12,9 +12,21 @@ beforeAll(async () => {
 })
 afterAll(() => ledger.close())
 
-test('a crowd is served in order, whoever gives up is gone, and the pool is whole afterwards', { timeout: 60_000 }, async () => {
-  const report = await poolFairness({ ledger, random: createRandom(7), connections: 10, waiters: 200, connectTimeoutMs: 1_500 })
-  expect(report).toMatchObject({ unexpected: [], overtakings: 0, end: { total: 10, idle: 10, waiting: 0, backends: 10 } })
+test('a crowd is served in order, whoever gives up is gone, and the pool is whole afterwards', {
+  timeout: 60_000,
+}, async () => {
+  const report = await poolFairness({
+    ledger,
+    random: createRandom(7),
+    connections: 10,
+    waiters: 200,
+    connectTimeoutMs: 1_500,
+  })
+  expect(report).toMatchObject({
+    unexpected: [],
+    overtakings: 0,
+    end: { total: 10, idle: 10, waiting: 0, backends: 10 },
+  })
   expect(report.served + report.aborted + report.lost).toBe(400)
   expect(report.aborted).toBeGreaterThan(5)
   expect(report.timedOut).toBe(20)

@@ -13,7 +13,13 @@ beforeAll(async () => {
 afterAll(() => ledger.close())
 
 test('nobody sees that statements go stale, vanish or are evicted', { timeout: 60_000 }, async () => {
-  const report = await statementCache({ ledger, random: createRandom(8), operations: 4_000, texts: 500, statementCacheSize: 20 })
+  const report = await statementCache({
+    ledger,
+    random: createRandom(8),
+    operations: 4_000,
+    texts: 500,
+    statementCacheSize: 20,
+  })
   console.log(report)
   expect(report).toMatchObject({ operations: 4_000, errors: [], wrong: 0 })
   expect(report.mostHeld).toBeGreaterThan(10)

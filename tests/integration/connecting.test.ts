@@ -186,7 +186,7 @@ describe('A server that cannot be reached', () => {
   test('that is full is waited for until the deadline, and used when there is room', async () => {
     const login = new URL(ledger.loginUrl).username
     await ledger.admin(`alter role ${login} connection limit 1`)
-    onTestFinished(() => ledger.admin(`alter role ${login} connection limit -1`))
+    onTestFinished(() => ledger.admin(`alter role ${login} connection limit -1`).then(() => {}))
     await using first = ledger.open({ pool: { max: 1 } })
     await sql`select 1`.execute(tenant(first, 'ada'))
     const refused = await failure(ledger.loginUrl, { pool: { connectTimeoutMs: 200 } })

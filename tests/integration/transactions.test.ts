@@ -201,7 +201,7 @@ describeLedgers('Transactions', (scene) => {
     const errors: TenonError[] = []
     const outcome = await failure(
       scene.ada.transaction(async (trx) => {
-        const settled = await Promise.allSettled([
+        const settled: PromiseSettledResult<unknown>[] = await Promise.allSettled([
           spend(trx, 1_000),
           write(trx, '1'),
           trx.batch([trx.selectFrom('entry').selectAll()]),

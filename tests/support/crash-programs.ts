@@ -78,9 +78,9 @@ async function outcome(work: Promise<unknown>): Promise<string> {
  */
 function shortenLongestString(): void {
   const longest = 1024 * 1024
-  const { toString } = Buffer.prototype
+  const decode = Buffer.prototype.toString
   Buffer.prototype.toString = function (this: Buffer, encoding?: BufferEncoding, start = 0, end = this.length) {
-    if (end - start <= longest) return toString.call(this, encoding, start, end)
+    if (end - start <= longest) return decode.call(this, encoding, start, end)
     throw Object.assign(new Error('Cannot create a string longer than 0x100000 characters'), {
       code: 'ERR_STRING_TOO_LONG',
     })

@@ -61,19 +61,24 @@ export async function openLedger(servers?: TestServers): Promise<Ledger> {
   const template = await createTemplate('ledger', (adminUrl) => run(adminUrl, createLedgerTables), servers)
   const database = await createTestDatabase({ ...on, template })
   const login = await createLogin(database, on)
-  let client: Client | undefined
+  let administrator: Promise<Client> | undefined
   /** The administrator's connection; another one after a server has gone down with it. */
-  const administrator = async (): Promise<Client> => {
-    if (client !== undefined) return client
-    const fresh = new Client(database.adminUrl)
+  const connect = async (): Promise<Client> => {
+    const client = new Client(database.adminUrl)
     const forget = (): void => {
-      if (client === fresh) client = undefined
+      administrator = undefined
     }
-    fresh.on('error', forget)
-    fresh.on('end', forget)
-    await fresh.connect()
-    client = fresh
-    return fresh
+    client.once('error', forget).once('end', forget)
+    client.on('error', () => {})
+    await client.connect().catch((error: unknown) => {
+      forget()
+      throw error
+    })
+    return client
+  }
+  const admin = async <R>(text: string, values?: unknown[]): Promise<R[]> => {
+    administrator ??= connect()
+    return (await (await administrator).query(text, values)).rows as R[]
   }
   const opened = new Set<Database<LedgerTables>>()
   const open = (options: DatabaseOptions): Database<LedgerTables> => {
@@ -81,11 +86,9 @@ export async function openLedger(servers?: TestServers): Promise<Ledger> {
     opened.add(db)
     return db
   }
-  const admin = async <R>(text: string, values?: unknown[]): Promise<R[]> =>
-    (await client.query(text, values)).rows as R[]
   const close = async (): Promise<void> => {
     await Promise.all([...opened].map((db) => db.close({ drainMs: 1_000 })))
-    await client.end()
+    await (await administrator)?.end()
     await database.drop()
     await login.drop()
   }

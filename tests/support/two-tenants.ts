@@ -32,6 +32,8 @@ export interface TwoTenants {
   notice: { id: number; body: string | null }
   secret: { id: number; body: string | null }
   pledge: { id: number; note_id: number }
+  /** Made by the suite about secrets. */
+  token: { token: string; length: number; short?: string; parent?: string; doubled?: Generated<number> }
   identity: {
     role: string
     login: string

@@ -52,18 +52,30 @@ const applicationName = 'chaos'
 const expected = /^(CONNECTION_LOST|CONNECTION_REFUSED|COMMIT_UNKNOWN|QUERY_CANCELED|TIMEOUT_CONNECT|TIMEOUT_POOL)$/
 
 /** Runs the workers and the faults. */
-export async function chaos({ ledger, random, workers, faults, kinds, disaster, tell }: ChaosOptions): Promise<ChaosReport> {
+export async function chaos({
+  ledger,
+  random,
+  workers,
+  faults,
+  kinds,
+  disaster,
+  tell,
+}: ChaosOptions): Promise<ChaosReport> {
   await ledger.admin('truncate entry')
   await using proxy = await createFaultProxy(ledger.adminUrl)
   // A superuser, so that a statement without its session would be let through and counted.
-  await using db = ledger.openPowerful({ connection: proxy.through(ledger.adminUrl), pool: { max: workers, applicationName, connectTimeoutMs: 5_000 } })
+  await using db = ledger.openPowerful({
+    connection: proxy.through(ledger.adminUrl),
+    pool: { max: workers, applicationName, connectTimeoutMs: 5_000 },
+  })
   const fates = { acknowledged: new Set<string>(), unknown: new Set<string>(), failed: new Set<string>() }
   const unexpected: string[] = []
   let [operations, successes, wrongReads, slowestMs, longestGapMs, lastSuccess] = [0, 0, 0, 0, 0, performance.now()]
   let stopped = false
 
   async function write(me: Session<LedgerTables>, sub: string, note: string): Promise<void> {
-    const insert = (on: Pick<Session<LedgerTables>, 'insertInto'>) => on.insertInto('entry').values({ tenant: sub, note })
+    const insert = (on: Pick<Session<LedgerTables>, 'insertInto'>) =>
+      on.insertInto('entry').values({ tenant: sub, note })
     const way = random.below(4)
     if (way === 0) await me.transaction((trx) => insert(trx).execute())
     else if (way === 1) await me.batch([me.selectFrom('account').select('id').limit(1), insert(me)])
@@ -87,7 +99,8 @@ export async function chaos({ ledger, random, workers, faults, kinds, disaster, 
       successes += 1
     } catch (error) {
       if (isWrite) (isCommitUnknown(error) ? fates.unknown : fates.failed).add(note)
-      if (!isTenonError(error) || !expected.test(error.code)) unexpected.push(String(isTenonError(error) ? `${error.code}: ${error.message}` : error))
+      if (!isTenonError(error) || !expected.test(error.code))
+        unexpected.push(String(isTenonError(error) ? `${error.code}: ${error.message}` : error))
     }
     slowestMs = Math.max(slowestMs, performance.now() - started)
   }
@@ -108,15 +121,23 @@ export async function chaos({ ledger, random, workers, faults, kinds, disaster, 
       // Time to come back, and to show it.
       await delay(200)
     } else await strike(random.pick(kinds), { ledger, proxy, random })
-    if (round % 500 === 0) tell?.(`${round} faults, ${operations} operations, ${fates.acknowledged.size} acknowledged, ${fates.unknown.size} unknown, ${unexpected.length} unexpected`)
+    if (round % 500 === 0)
+      tell?.(
+        `${round} faults, ${operations} operations, ${fates.acknowledged.size} acknowledged, ${fates.unknown.size} unknown, ${unexpected.length} unexpected`,
+      )
   }
   proxy.set({ segmentBytes: 0 })
   await delay(50)
   stopped = true
   await working
   // What a lost connection left running may still commit.
-  await ledger.admin(`select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()`, [applicationName])
-  const rows = await ledger.admin<{ note: string; n: number }>('select note, count(*)::int as n from entry group by note')
+  await ledger.admin(
+    `select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = $1 and pid <> pg_backend_pid()`,
+    [applicationName],
+  )
+  const rows = await ledger.admin<{ note: string; n: number }>(
+    'select note, count(*)::int as n from entry group by note',
+  )
   const present = new Map(rows.map(({ note, n }) => [note, n]))
   return {
     operations,
@@ -135,11 +156,18 @@ export async function chaos({ ledger, random, workers, faults, kinds, disaster, 
   }
 }
 
-async function strike(fault: Fault, { ledger, proxy, random }: { readonly ledger: Ledger; readonly proxy: FaultProxy; readonly random: Random }): Promise<void> {
+async function strike(
+  fault: Fault,
+  { ledger, proxy, random }: { readonly ledger: Ledger; readonly proxy: FaultProxy; readonly random: Random },
+): Promise<void> {
   const one = 'from (select pid from pg_stat_activity where application_name = $1 order by random() limit 1) one'
   if (fault === 'terminate') await ledger.admin(`select pg_terminate_backend(pid) ${one}`, [applicationName])
   else if (fault === 'cancel') await ledger.admin(`select pg_cancel_backend(pid) ${one}`, [applicationName])
   else if (fault === 'reset') proxy.breakOne(random.chance(0.5) ? 'reset' : 'end')
-  else if (fault === 'cut') proxy.cutAfter(random.below(60), { direction: random.chance(0.7) ? 'toClient' : 'toServer', ending: random.chance(0.5) ? 'reset' : 'end' })
+  else if (fault === 'cut')
+    proxy.cutAfter(random.below(60), {
+      direction: random.chance(0.7) ? 'toClient' : 'toServer',
+      ending: random.chance(0.5) ? 'reset' : 'end',
+    })
   else proxy.set({ segmentBytes: random.below(4) })
 }

@@ -94,7 +94,9 @@ export async function lateCancels({
     neighbours += 1
     const seconds = 0.001 + random.next() * longestDelayMs * 0.0005
     // A stream has a portal, which whatever a predecessor still sends could close.
-    const asking = random.chance(0.3) ? slowWork(bob, 'stream', seconds, never) : sql`select pg_sleep(${seconds}::float8)`.execute(bob)
+    const asking = random.chance(0.3)
+      ? slowWork(bob, 'stream', seconds, never)
+      : sql`select pg_sleep(${seconds}::float8)`.execute(bob)
     await asking.catch((error: unknown) => {
       neighboursHit += 1
       tell?.(`hit: ${String(error)}`)

@@ -42,7 +42,14 @@ const backend = async (on: Kysely<LedgerTables>): Promise<number> =>
   (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(on)).rows[0]?.pid ?? 0
 
 /** Runs the crowd three times: in order with some giving up, too long for all, and with dying holders. */
-export async function poolFairness({ ledger, random, connections, waiters, connectTimeoutMs, tell }: FairnessOptions): Promise<FairnessReport> {
+export async function poolFairness({
+  ledger,
+  random,
+  connections,
+  waiters,
+  connectTimeoutMs,
+  tell,
+}: FairnessOptions): Promise<FairnessReport> {
   await using db = ledger.open({ pool: { max: connections, connectTimeoutMs, applicationName } })
   const me = tenant(db, 'ada')
   const unexpected: string[] = []
@@ -120,7 +127,10 @@ export async function poolFairness({ ledger, random, connections, waiters, conne
           (error: TenonError) => {
             if (error.code !== 'TIMEOUT_POOL') unexpected.push(String(error))
             timedOut += 1
-            worstTimeoutErrorMs = Math.max(worstTimeoutErrorMs, Math.abs(performance.now() - started - connectTimeoutMs))
+            worstTimeoutErrorMs = Math.max(
+              worstTimeoutErrorMs,
+              Math.abs(performance.now() - started - connectTimeoutMs),
+            )
           },
         )
       }),
@@ -132,15 +142,22 @@ export async function poolFairness({ ledger, random, connections, waiters, conne
   async function dying(): Promise<void> {
     const { pids, letGo } = await holdAll()
     const crowd = Array.from({ length: waiters }, (_, place) =>
-      me.selectFrom('entry').select('id').where('note', '=', String(place)).execute().then(
-        () => (served += 1),
-        (error: TenonError) => {
-          if (error.code === 'CONNECTION_LOST') lost += 1
-          else unexpected.push(`${error.code}: ${error.message}`)
-        },
-      ),
+      me
+        .selectFrom('entry')
+        .select('id')
+        .where('note', '=', String(place))
+        .execute()
+        .then(
+          () => (served += 1),
+          (error: TenonError) => {
+            if (error.code === 'CONNECTION_LOST') lost += 1
+            else unexpected.push(`${error.code}: ${error.message}`)
+          },
+        ),
     )
-    await ledger.admin('select pg_terminate_backend(pid) from unnest($1::int[]) pid', [pids.filter(() => random.chance(0.5))])
+    await ledger.admin('select pg_terminate_backend(pid) from unnest($1::int[]) pid', [
+      pids.filter(() => random.chance(0.5)),
+    ])
     await letGo()
     await Promise.all(crowd)
     tell?.(`dying: ${served} served, ${lost} lost`)
@@ -151,5 +168,15 @@ export async function poolFairness({ ledger, random, connections, waiters, conne
   await dying()
   await (await holdAll()).letGo()
   const backends = await ledger.admin('select 1 from pg_stat_activity where application_name = $1', [applicationName])
-  return { served, aborted, timedOut, lost, overtakings, worstTimeoutErrorMs, worstAbortMs, unexpected, end: { ...db.stats().sessions, backends: backends.length } }
+  return {
+    served,
+    aborted,
+    timedOut,
+    lost,
+    overtakings,
+    worstTimeoutErrorMs,
+    worstAbortMs,
+    unexpected,
+    end: { ...db.stats().sessions, backends: backends.length },
+  }
 }

@@ -8,7 +8,7 @@ import { createDatabase, isTenonError, type Session } from '../../src/index.ts'
 import type { LedgerTables } from '../support/ledger.ts'
 import { type Mutation, mutate } from './mutations.ts'
 import type { Random } from './random.ts'
-import { type ScriptedServer, type Script, scriptedProcessId, startScriptedServer } from './scripted-server.ts'
+import { type Script, type ScriptedServer, scriptedProcessId, startScriptedServer } from './scripted-server.ts'
 import type { Tell } from './tell.ts'
 
 /** What to run. */
@@ -46,8 +46,14 @@ const settleWithinMs = 5_000
 type Work = (me: Session<LedgerTables>, note: string) => Promise<unknown>
 
 /** Each kind of work, how many answers it takes, and what it gives. */
-const works: Readonly<Record<string, { readonly answers: number; readonly run: Work; readonly gives: (note: string) => unknown }>> = {
-  read: { answers: 1, run: (me, note) => me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(), gives: (note) => threeRows(note) },
+const works: Readonly<
+  Record<string, { readonly answers: number; readonly run: Work; readonly gives: (note: string) => unknown }>
+> = {
+  read: {
+    answers: 1,
+    run: (me, note) => me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(),
+    gives: (note) => threeRows(note),
+  },
   write: {
     answers: 1,
     run: (me, note) => me.insertInto('entry').values({ tenant: 'ada', note }).returning(['id', 'note']).execute(),
@@ -55,19 +61,28 @@ const works: Readonly<Record<string, { readonly answers: number; readonly run: W
   },
   batch: {
     answers: 1,
-    run: (me, note) => me.batch([me.selectFrom('entry').select(['id', 'note']).where('note', '=', note), me.selectFrom('account').select('balance')]),
+    run: (me, note) =>
+      me.batch([
+        me.selectFrom('entry').select(['id', 'note']).where('note', '=', note),
+        me.selectFrom('account').select('balance'),
+      ]),
     gives: (note) => [threeRows(note), [{ balance: 7 }]],
   },
   transaction: {
     answers: 3,
-    run: (me, note) => me.transaction(async (trx) => [await trx.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(), await trx.selectFrom('account').select('balance').execute()]),
+    run: (me, note) =>
+      me.transaction(async (trx) => [
+        await trx.selectFrom('entry').select(['id', 'note']).where('note', '=', note).execute(),
+        await trx.selectFrom('account').select('balance').execute(),
+      ]),
     gives: (note) => [threeRows(note), [{ balance: 7 }]],
   },
   stream: {
     answers: 3,
     run: async (me, note) => {
       const rows: unknown[] = []
-      for await (const row of me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).stream(2)) rows.push(row)
+      for await (const row of me.selectFrom('entry').select(['id', 'note']).where('note', '=', note).stream(2))
+        rows.push(row)
       return rows
     },
     gives: (note) => threeRows(note),
@@ -80,10 +95,27 @@ function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
   const login = JSON.stringify({ ...facts, backendPid: scriptedProcessId })
   return (text) => {
     if (text.includes('jsonb_build_object')) return { columns: [['facts', 3802]], rows: [[login]], tag: 'SELECT 1' }
-    if (text.includes('pg_backend_pid')) return { columns: [['pid', 23]], rows: [[String(scriptedProcessId)]], tag: 'SELECT 1' }
+    if (text.includes('pg_backend_pid'))
+      return { columns: [['pid', 23]], rows: [[String(scriptedProcessId)]], tag: 'SELECT 1' }
     if (text.includes('from "account"')) return { columns: [['balance', 23]], rows: [['7']], tag: 'SELECT 1' }
-    if (text.startsWith('insert')) return { columns: [['id', 20], ['note', 25]], rows: [['1', 'inserted']], tag: 'INSERT 0 1' }
-    if (text.includes('from "entry"')) return { columns: [['id', 20], ['note', 25]], rows: ['1', '2', '3'].map((id) => [id, `${note()} row ${id}`]), tag: 'SELECT 3' }
+    if (text.startsWith('insert'))
+      return {
+        columns: [
+          ['id', 20],
+          ['note', 25],
+        ],
+        rows: [['1', 'inserted']],
+        tag: 'INSERT 0 1',
+      }
+    if (text.includes('from "entry"'))
+      return {
+        columns: [
+          ['id', 20],
+          ['note', 25],
+        ],
+        rows: ['1', '2', '3'].map((id) => [id, `${note()} row ${id}`]),
+        tag: 'SELECT 3',
+      }
     return undefined
   }
 }
@@ -94,7 +126,11 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
   const [hung, wrong, foreign, kept, broken]: [string[], string[], string[], string[], string[]] = [[], [], [], [], []]
   let done = 0
 
-  async function attempt(server: ScriptedServer, me: Session<LedgerTables>, setNote: (note: string) => void): Promise<void> {
+  async function attempt(
+    server: ScriptedServer,
+    me: Session<LedgerTables>,
+    setNote: (note: string) => void,
+  ): Promise<void> {
     const number = done++
     const name = random.pick(Object.keys(works) as [string, ...string[]])
     const work = works[name] as (typeof works)[string]
@@ -120,7 +156,8 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     else if (applied?.mayChangeValues === true) count('changed')
     else wrong.push(`${about}: ${JSON.stringify(outcome.value)}`)
     // The end of a connection takes a turn to get here.
-    for (let wait = 0; wait < 50 && applied?.breaksProtocol === true && server.openConnections() > 0; wait++) await delay(1)
+    for (let wait = 0; wait < 50 && applied?.breaksProtocol === true && server.openConnections() > 0; wait++)
+      await delay(1)
     if (applied?.breaksProtocol === true && server.openConnections() > 0) {
       kept.push(about)
       server.hangUp()
@@ -129,14 +166,20 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
   }
 
   /** What comes next must get its own answer. A connection that died meanwhile is the pool's to replace, once. */
-  async function verify(me: Session<LedgerTables>, note: string, setNote: (note: string) => void, about: string): Promise<void> {
+  async function verify(
+    me: Session<LedgerTables>,
+    note: string,
+    setNote: (note: string) => void,
+    about: string,
+  ): Promise<void> {
     setNote(note)
     const read = works['read'] as (typeof works)[string]
     for (let tries = 0; ; tries++) {
       const outcome = await settle(read.run(me, note))
       if ('error' in outcome && tries < 2 && isTenonError(outcome.error) && outcome.error.retryable) continue
       if ('error' in outcome) broken.push(`${about}: ${String(outcome.error)}`)
-      else if (JSON.stringify(outcome.value) !== JSON.stringify(read.gives(note))) wrong.push(`${about}, afterwards: ${JSON.stringify(outcome.value)}`)
+      else if (JSON.stringify(outcome.value) !== JSON.stringify(read.gives(note)))
+        wrong.push(`${about}, afterwards: ${JSON.stringify(outcome.value)}`)
       return
     }
   }
@@ -149,7 +192,11 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     Array.from({ length: lanes }, async () => {
       let note = ''
       await using server = await startScriptedServer(createScript(facts, () => note))
-      await using db = createDatabase<LedgerTables>({ connection: `postgres://scripted@127.0.0.1:${server.port}/scripted`, pool: { max: 1 }, trustLogin: true })
+      await using db = createDatabase<LedgerTables>({
+        connection: `postgres://scripted@127.0.0.1:${server.port}/scripted`,
+        pool: { max: 1 },
+        trustLogin: true,
+      })
       const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
       const setNote = (next: string): void => {
         note = next
@@ -157,7 +204,10 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
       await verify(me, 'before', setNote, 'before')
       while (done < mutations) {
         await attempt(server, me, setNote)
-        if (done % 5_000 === 0) tell?.(`${done} mutations, ${wrong.length + hung.length + kept.length + broken.length + foreign.length} findings`)
+        if (done % 5_000 === 0)
+          tell?.(
+            `${done} mutations, ${wrong.length + hung.length + kept.length + broken.length + foreign.length} findings`,
+          )
       }
     }),
   )

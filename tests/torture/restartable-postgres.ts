@@ -50,15 +50,33 @@ export async function startRestartablePostgres(binDir: string): Promise<Restarta
   const directory = mkdtempSync(join(owner ? '/tmp' : tmpdir(), 'tenon-restartable-'))
   if (owner) chownSync(directory, owner.uid, owner.gid)
   const port = await freePort()
-  const settings = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=${directory}`, 'max_connections=40', 'shared_buffers=32MB', 'restart_after_crash=on']
+  const settings = [
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    `unix_socket_directories=${directory}`,
+    'max_connections=40',
+    'shared_buffers=32MB',
+    'restart_after_crash=on',
+  ]
   // Commits must survive an immediate stop here, unlike in the other tests: synchronous_commit stays on, and so does the WAL's order.
-  const child = spawn('/bin/sh', ['-c', keeper, 'tenon-restartable', readableBinaries(binDir, directory, owner), directory, ...settings.flatMap((setting) => ['-c', setting])], {
-    cwd: directory,
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
-    ...owner,
-  })
+  const child = spawn(
+    '/bin/sh',
+    [
+      '-c',
+      keeper,
+      'tenon-restartable',
+      readableBinaries(binDir, directory, owner),
+      directory,
+      ...settings.flatMap((setting) => ['-c', setting]),
+    ],
+    {
+      cwd: directory,
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' },
+      ...owner,
+    },
+  )
   const exited = once(child, 'exit')
   const url = `postgres://postgres:secret@127.0.0.1:${port}/postgres`
   const untilReady = async (): Promise<number> => {

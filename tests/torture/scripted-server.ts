@@ -40,8 +40,17 @@ export const scriptedProcessId = 4242
 
 const statusOf = (inTransaction: boolean): string => (inTransaction ? 'T' : 'I')
 
+/** What else the server does. */
+export interface ScriptedServerOptions {
+  /** Sent in one piece with the news that the connection stands, and then the connection ends. */
+  readonly afterGreeting?: Buffer
+}
+
 /** Starts the server on a free port of loopback; it asks nobody for a password. */
-export async function startScriptedServer(script: Script): Promise<ScriptedServer> {
+export async function startScriptedServer(
+  script: Script,
+  { afterGreeting }: ScriptedServerOptions = {},
+): Promise<ScriptedServer> {
   const sockets = new Set<Socket>()
   let pending: { skip: number; change: (messages: readonly Buffer[]) => Spoiled } | undefined
 
@@ -77,7 +86,8 @@ export async function startScriptedServer(script: Script): Promise<ScriptedServe
         rest = rest.subarray(end)
         if (!started) {
           started = true
-          socket.write(greeting)
+          if (afterGreeting === undefined) socket.write(greeting)
+          else socket.end(Buffer.concat([greeting, afterGreeting]))
         } else if (code === 'X') socket.end()
         else {
           const messages = backend.take(code, body)
@@ -184,18 +194,26 @@ const int32 = (value: number): Buffer => {
 
 function describe(columns: ScriptedResult['columns']): Buffer {
   if (columns.length === 0) return message('n')
-  const fields = columns.map(([name, typeOid]) => Buffer.concat([cstring(name), int32(0), int16(0), int32(typeOid), int16(0xffff), int32(-1), int16(0)]))
+  const fields = columns.map(([name, typeOid]) =>
+    Buffer.concat([cstring(name), int32(0), int16(0), int32(typeOid), int16(0xffff), int32(-1), int16(0)]),
+  )
   return message('T', int16(columns.length), ...fields)
 }
 
 function dataRow(values: readonly (string | null)[]): Buffer {
-  const cells = values.map((value) => (value === null ? int32(-1) : Buffer.concat([int32(Buffer.byteLength(value)), Buffer.from(value)])))
+  const cells = values.map((value) =>
+    value === null ? int32(-1) : Buffer.concat([int32(Buffer.byteLength(value)), Buffer.from(value)]),
+  )
   return message('D', int16(values.length), ...cells)
 }
 
 const greeting = Buffer.concat([
   message('R', int32(0)),
-  ...[['server_version', '18.4'], ['client_encoding', 'UTF8'], ['standard_conforming_strings', 'on']].map((pair) => message('S', ...pair.map(cstring))),
+  ...[
+    ['server_version', '18.4'],
+    ['client_encoding', 'UTF8'],
+    ['standard_conforming_strings', 'on'],
+  ].map((pair) => message('S', ...pair.map(cstring))),
   message('K', int32(scriptedProcessId), int32(1)),
   message('Z', Buffer.from('I')),
 ])

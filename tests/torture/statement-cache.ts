@@ -40,10 +40,19 @@ export interface StatementCacheReport {
 const disturbanceMs = 20
 
 /** Runs the mix over a pool of the caller's with four connections. */
-export async function statementCache({ ledger, random, operations, texts, statementCacheSize, tell }: StatementCacheOptions): Promise<StatementCacheReport> {
+export async function statementCache({
+  ledger,
+  random,
+  operations,
+  texts,
+  statementCacheSize,
+  tell,
+}: StatementCacheOptions): Promise<StatementCacheReport> {
   const pool = new Pool({ connectionString: ledger.loginUrl, max: 4 })
   await using db = ledger.open({ connection: pool, statementCacheSize })
-  await ledger.admin(`insert into entry (tenant, note, written_by, claimed_by) select 'ada', n, 'authenticated', 'ada' from generate_series(0, 99) n`)
+  await ledger.admin(
+    `insert into entry (tenant, note, written_by, claimed_by) select 'ada', n, 'authenticated', 'ada' from generate_series(0, 99) n`,
+  )
   const ada = tenant(db, 'ada')
   const errors: string[] = []
   let [done, wrong, mostHeld, shapeChanges, deallocations] = [0, 0, 0, 0, 0]
@@ -52,7 +61,11 @@ export async function statementCache({ ledger, random, operations, texts, statem
   /** One row, asked for with one of many texts; `select *`, so that a change of shape makes the plan stale. */
   const question = (on: Pick<Session<LedgerTables>, 'selectFrom'>, text: number, note: string) =>
     on.selectFrom('entry').selectAll().select(sql.lit(text).as('text')).where('note', '=', note)
-  const check = (rows: readonly { readonly note: string; readonly text: number }[], text: number, note: string): void => {
+  const check = (
+    rows: readonly { readonly note: string; readonly text: number }[],
+    text: number,
+    note: string,
+  ): void => {
     if (rows.length !== 1 || rows[0]?.note !== note || rows[0].text !== text) wrong += 1
   }
 
@@ -67,14 +80,27 @@ export async function statementCache({ ledger, random, operations, texts, statem
       check(one, text, note)
       check(two, other, note)
     } else if (kind < 70) await sql`explain select * from entry where note = ${sql.lit(note)}`.execute(ada)
-    else if (kind < 78) check((await sql<{ note: string; text: number }>`select *, ${sql.lit(text)}::int as text from entry where note = ${note}`.execute(ada)).rows, text, note)
+    else if (kind < 78)
+      check(
+        (
+          await sql<{
+            note: string
+            text: number
+          }>`select *, ${sql.lit(text)}::int as text from entry where note = ${note}`.execute(ada)
+        ).rows,
+        text,
+        note,
+      )
     else if (kind < 86) {
       const rows: { note: string; text: number }[] = []
       for await (const row of question(ada, text, note).stream(1)) rows.push(row)
       check(rows, text, note)
     } else if (kind < 95) check(await ada.transaction((trx) => question(trx, text, note).execute()), text, note)
     else {
-      const held = await (ada as unknown as Session<{ pg_prepared_statements: { name: string } }>).selectFrom('pg_prepared_statements').select((eb) => eb.fn.countAll<string>().as('n')).executeTakeFirstOrThrow()
+      const held = await (ada as unknown as Session<{ pg_prepared_statements: { name: string } }>)
+        .selectFrom('pg_prepared_statements')
+        .select((eb) => eb.fn.countAll<string>().as('n'))
+        .executeTakeFirstOrThrow()
       mostHeld = Math.max(mostHeld, Number(held.n))
     }
   }
@@ -83,7 +109,11 @@ export async function statementCache({ ledger, random, operations, texts, statem
     for (let i = 0; !stopped; i++) {
       await delay(random.next() * disturbanceMs)
       if (i % 2 === 0) {
-        await ledger.admin(shapeChanges % 2 === 0 ? 'alter table entry add column extra integer default 1' : 'alter table entry drop column extra')
+        await ledger.admin(
+          shapeChanges % 2 === 0
+            ? 'alter table entry add column extra integer default 1'
+            : 'alter table entry drop column extra',
+        )
         shapeChanges += 1
       } else {
         await pool.query(random.chance(0.5) ? 'deallocate all' : 'discard all')
@@ -96,9 +126,14 @@ export async function statementCache({ ledger, random, operations, texts, statem
     Array.from({ length: 8 }, async () => {
       while (next < operations) {
         next += 1
-        await operate().catch((error: unknown) => errors.push(isTenonError(error) ? `${error.code} ${error.sqlstate}: ${error.message}` : String(error)))
+        await operate().catch((error: unknown) =>
+          errors.push(isTenonError(error) ? `${error.code} ${error.sqlstate}: ${error.message}` : String(error)),
+        )
         done += 1
-        if (done % 10_000 === 0) tell?.(`${done} operations, ${shapeChanges} changes of shape, ${deallocations} deallocations, ${errors.length} errors`)
+        if (done % 10_000 === 0)
+          tell?.(
+            `${done} operations, ${shapeChanges} changes of shape, ${deallocations} deallocations, ${errors.length} errors`,
+          )
       }
     }),
   )

@@ -7,7 +7,7 @@
 import type { CompiledQuery, OperationNode, RawNode } from 'kysely'
 
 /** Functions of pg_catalog that read their arguments and nothing else. */
-const pureFunctions = new Set(
+export const pureFunctions: ReadonlySet<string> = new Set(
   (
     'abs any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
     'bool_and bool_or btrim cardinality ceil ceiling char_length coalesce concat concat_ws count cume_dist current_date ' +
@@ -60,6 +60,8 @@ function isLiteral(node: OperationNode | undefined, texts: ReadonlySet<string>):
 }
 
 interface Findings {
+  /** Pure names that functions of the application's own also have. */
+  readonly shadowed: ReadonlySet<string>
   raw: boolean
   functions: boolean
   writes: boolean
@@ -76,8 +78,11 @@ export interface StatementEffects {
 }
 
 /** Reads the effects of a compiled query off its operation nodes. */
-export function readEffects(compiledQuery: Pick<CompiledQuery, 'query'>): StatementEffects {
-  const findings: Findings = { raw: false, functions: false, writes: false }
+export function readEffects(
+  compiledQuery: Pick<CompiledQuery, 'query'>,
+  shadowed: ReadonlySet<string>,
+): StatementEffects {
+  const findings: Findings = { raw: false, functions: false, writes: false, shadowed }
   visit(compiledQuery.query, findings)
   const opaque = findings.raw || findings.functions
   return { opaque, readOnly: !opaque && !findings.writes && compiledQuery.query.kind === 'SelectQueryNode' }
@@ -102,6 +107,9 @@ function inspect(node: OperationNode, findings: Findings): void {
     if (!isPureRaw(node as RawNode) && !isLiteral(node, savepointCommands)) findings.raw = true
   } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
     const name = (node as OperationNode & { readonly func: string }).func
-    if (!pureFunctions.has(name)) findings.functions = true
+    if (!pureFunctions.has(name) || findings.shadowed.has(name)) findings.functions = true
+  } else if (node.kind === 'IdentifierNode') {
+    // The one relation whose rules set parameters of the session.
+    if ((node as OperationNode & { readonly name: string }).name === 'pg_settings') findings.functions = true
   }
 }

@@ -60,8 +60,13 @@ export async function settleClient(client: pg.ClientBase): Promise<void> {
   const { _activeQuery: active, _queryQueue: queue } = client as unknown as ClientInternals
   if ((active === null || active === undefined) && queue.length === 0) return
   await new Promise<void>((resolve) => {
-    client.once('drain', resolve)
-    client.once('end', resolve)
+    const settle = (): void => {
+      client.removeListener('drain', settle)
+      client.removeListener('end', settle)
+      resolve()
+    }
+    client.on('drain', settle)
+    client.on('end', settle)
   })
 }
 
@@ -79,8 +84,6 @@ class SocketHandOver implements SocketLine, Channel {
     this.line = new Line({ ...options, channel: this })
     this.#stream.on('close', () => this.line.end({ reason: 'lost' }))
     this.#stream.on('error', (cause: unknown) => this.line.end({ reason: 'lost', cause }))
-    // A client that dies while it is checked out has no listener of the pool's; without one Node would end the process.
-    client.on('error', () => {})
   }
 
   get processId(): number | undefined {

@@ -23,7 +23,7 @@ export interface StatementPlan {
 
 /** Texts are kept for as long as they are among the last this many. */
 const planLimit = 4096
-/** Longer texts (long IN lists, VALUES of many rows) seldom come twice. */
+/** Longer texts (long IN lists, VALUES of many rows) seldom come twice: they get no name and are not remembered. */
 const namedTextLimit = 16_384
 
 /** A name made of the text, so that the same name can never stand for another statement, whoever else prepared one. */
@@ -34,9 +34,16 @@ export function statementName(text: string): string {
 export class StatementPlans {
   readonly #plans = new Map<string, StatementPlan>()
   readonly #isManaged: (setting: string) => boolean
+  #shadowed: ReadonlySet<string> = new Set()
 
   constructor(isManaged: (setting: string) => boolean) {
     this.#isManaged = isManaged
+  }
+
+  /** Learns which names of harmless functions the database also gives to functions of its own. */
+  setShadowed(names: Iterable<string>): void {
+    this.#shadowed = new Set(names)
+    this.#plans.clear()
   }
 
   /**
@@ -52,7 +59,7 @@ export class StatementPlans {
       const oldest = this.#plans.keys().next()
       if (!oldest.done) this.#plans.delete(oldest.value)
     }
-    this.#plans.set(plan.text, plan)
+    if (plan.text.length <= namedTextLimit) this.#plans.set(plan.text, plan)
     return plan
   }
 
@@ -67,6 +74,6 @@ export class StatementPlans {
     }
     const shape = readStatementShape(text, this.#isManaged)
     const named = shape.form === 'self-contained' && text.length <= namedTextLimit
-    return { text, name: named ? statementName(text) : '', ...shape, ...readEffects(compiledQuery) }
+    return { text, name: named ? statementName(text) : '', ...shape, ...readEffects(compiledQuery, this.#shadowed) }
   }
 }

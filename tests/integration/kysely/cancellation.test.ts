@@ -95,10 +95,10 @@ describeExecutors('Cancellation', ({ behaves }) => {
   for (const [strategy, { failure, stays }] of Object.entries(outcomes)) {
     behaves(
       `with "${strategy}" ${stays ? 'leaves the statement running' : 'ends the statement on the server'}`,
-      cancellable,
+      { ...cancellable, log: 'ignored' },
       async (scene) => {
         quietly()
-        const { db, events } = scene
+        const { db, executor, events } = scene
         const lock = await hold(scene)
         const { signal, abort, reason } = cancelling()
         const query = waiting().execute(db, {
@@ -114,7 +114,11 @@ describeExecutors('Cancellation', ({ behaves }) => {
         await lock.letGo()
         await vi.waitFor(() => expect(events).toHaveLength(1), { timeout: 5_000, interval: 2 })
         expect(events[0]).toMatchObject(stays ? { level: 'query', isStream: false } : { level: 'error', failure })
-        expect(await sql`select 1 as a`.execute(db)).toMatchObject({ rows: [{ a: 1 }] })
+        const seen = [...events]
+        const next = await sql`select 1 as a`.execute(db).catch((error: unknown) => error)
+        // PostgresDialect may give the next query the client whose backend has just been killed.
+        if (executor.kind !== 'control') expect(next).toMatchObject({ rows: [{ a: 1 }] })
+        return seen
       },
     )
   }

@@ -74,7 +74,11 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
     return rows[0]
   }
 
-  const sessions: readonly (readonly [what: string, options: Partial<SessionOptions>, said: Record<string, unknown>])[] = [
+  const sessions: readonly (readonly [
+    what: string,
+    options: Partial<SessionOptions>,
+    said: Record<string, unknown>,
+  ])[] = [
     [
       'with all of Supabase’s claims',
       { claims: { sub: ada, email: 'ada@example.com', aal: 'aal1', app_metadata: { teams: [1, 2] } } },
@@ -83,7 +87,13 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
         role: 'tenant_member',
         email: 'ada@example.com',
         subject: ada,
-        jwt: { sub: ada, email: 'ada@example.com', aal: 'aal1', app_metadata: { teams: [1, 2] }, role: 'tenant_member' },
+        jwt: {
+          sub: ada,
+          email: 'ada@example.com',
+          aal: 'aal1',
+          app_metadata: { teams: [1, 2] },
+          role: 'tenant_member',
+        },
       },
     ],
     [
@@ -109,14 +119,19 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
     ],
   ]
 
-  it.each(sessions)('%s are what the helpers say, on a clean connection and on a poisoned one', async (_what, options, said) => {
-    expect(await say(options)).toEqual(said)
-    await careless(poison)
-    expect(await say(options)).toEqual(said)
-    expect(await say({ ...options, actor: 'support' })).toEqual(said)
-    const inside = await db.session({ role: 'tenant_member', ...options }).transaction(async (trx) => (await helpers.execute(trx)).rows[0])
-    expect(inside).toEqual(said)
-  })
+  it.each(sessions)(
+    '%s are what the helpers say, on a clean connection and on a poisoned one',
+    async (_what, options, said) => {
+      expect(await say(options)).toEqual(said)
+      await careless(poison)
+      expect(await say(options)).toEqual(said)
+      expect(await say({ ...options, actor: 'support' })).toEqual(said)
+      const inside = await db
+        .session({ role: 'tenant_member', ...options })
+        .transaction(async (trx) => (await helpers.execute(trx)).rows[0])
+      expect(inside).toEqual(said)
+    },
+  )
 
   it('leave no trace of a careless user’s actor and tenant either', async () => {
     await careless(poison)
@@ -124,27 +139,34 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
     expect(await me.selectFrom('identity').select(['actor', 'tenant']).execute()).toEqual([{ actor: '', tenant: '' }])
   })
 
-  it.each(readers)('are what %s of the database says, although it reads the single claims', async (_what, setUp, text) => {
-    const database = await kind.open()
-    await database.admin(setUp)
-    for (const grant of ['select, insert on all tables', 'execute on all functions']) {
-      await database.admin(`grant ${grant} in schema public to tenant_member`)
-    }
-    const shared = database.pglite === undefined ? new Pool({ connectionString: database.loginUrl, max: 1 }) : undefined
-    const fresh = database.open(shared === undefined ? {} : { connection: shared })
-    if (shared === undefined) await database.admin(poison)
-    else await shared.query(poison)
-    const { rows } = await sql.raw(text).execute(fresh.session({ role: 'tenant_member', claims: { sub: ada } }))
-    await fresh.close()
-    await shared?.end()
-    await database.close()
-    expect(rows).toEqual([{ me: ada }])
-  })
+  it.each(readers)(
+    'are what %s of the database says, although it reads the single claims',
+    async (_what, setUp, text) => {
+      const database = await kind.open()
+      await database.admin(setUp)
+      for (const grant of ['select, insert on all tables', 'execute on all functions']) {
+        await database.admin(`grant ${grant} in schema public to tenant_member`)
+      }
+      const shared =
+        database.pglite === undefined ? new Pool({ connectionString: database.loginUrl, max: 1 }) : undefined
+      const fresh = database.open(shared === undefined ? {} : { connection: shared })
+      if (shared === undefined) await database.admin(poison)
+      else await shared.query(poison)
+      const { rows } = await sql.raw(text).execute(fresh.session({ role: 'tenant_member', claims: { sub: ada } }))
+      await fresh.close()
+      await shared?.end()
+      await database.close()
+      expect(rows).toEqual([{ me: ada }])
+    },
+  )
 
-  it.each(['service_role', 'postgres', '', null, 0, ['tenant_member']])('that name another role (%j) are refused', (role) => {
-    const attempt = () => db.session({ role: 'tenant_member', claims: { sub: ada, role } })
-    expect(attempt).toThrow(expect.objectContaining({ code: 'SESSION_CLAIMS', hint: expect.any(String) }))
-  })
+  it.each(['service_role', 'postgres', '', null, 0, ['tenant_member']])(
+    'that name another role (%j) are refused',
+    (role) => {
+      const attempt = () => db.session({ role: 'tenant_member', claims: { sub: ada, role } })
+      expect(attempt).toThrow(expect.objectContaining({ code: 'SESSION_CLAIMS', hint: expect.any(String) }))
+    },
+  )
 
   it('of a session that was derived from another are its own', async () => {
     const me = db.session({ role: 'tenant_member', claims: { sub: ada } })
@@ -156,7 +178,11 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
   it.skipIf(kind.isEmbedded)('as a control, where only request.jwt.claims is set, the careless user wins', async () => {
     const client = await connectNaively(ground.adminUrl ?? '')
     await client.query(poison)
-    const [rows] = await oneSync(client, { role: 'tenant_member', claims: { sub: ada } }, { text: 'select auth.uid() as uid, auth.role() as role' })
+    const [rows] = await oneSync(
+      client,
+      { role: 'tenant_member', claims: { sub: ada } },
+      { text: 'select auth.uid() as uid, auth.role() as role' },
+    )
     await client.end()
     expect(rows).toEqual([{ uid: victim, role: 'service_role' }])
   })

@@ -6,7 +6,16 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { isTenonError, type Session, type SessionOptions } from '../../../src/index.ts'
 import { connectNaively, twoStatements } from '../../support/naive-session.ts'
-import { type Ground, grounds, leftBehind, type Row, runsAs, trustedSuperuser, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+import {
+  type Ground,
+  grounds,
+  leftBehind,
+  type Row,
+  runsAs,
+  type TwoTenants,
+  trustedSuperuser,
+  whoRuns,
+} from '../../support/two-tenants.ts'
 
 type Me = Session<TwoTenants>
 
@@ -90,8 +99,14 @@ describe.each(grounds)('A role that sessions cannot take, on $name', (kind) => {
   it('is refused with the reason while it is missing', async () => {
     const db = ground.open({ roles: [role(), 'tenant_member', 'tenant_guest'] })
     const before = await position()
-    const error: unknown = await sql`select nextval('ran')`.execute(db.session({ role: role() })).catch((reason: unknown) => reason)
-    expect(error).toMatchObject({ code: 'SESSION_ROLE', message: expect.stringContaining('does not exist'), hint: expect.any(String) })
+    const error: unknown = await sql`select nextval('ran')`
+      .execute(db.session({ role: role() }))
+      .catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      code: 'SESSION_ROLE',
+      message: expect.stringContaining('does not exist'),
+      hint: expect.any(String),
+    })
     expect(await position()).toEqual(before)
   })
 

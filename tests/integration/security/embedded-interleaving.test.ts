@@ -2,8 +2,9 @@
  * Sessions on a PGlite that the application uses directly at the same time: its own queries never run as a session's role
  * nor in a session's transaction, and a session's never as the superuser. The controls send a unit's messages apart.
  */
-import { createPgConfig } from '@electric-sql/pglite/node-postgres'
+
 import type { PGlite } from '@electric-sql/pglite'
+import { createPgConfig } from '@electric-sql/pglite/node-postgres'
 import { sql } from 'kysely'
 import { Client } from 'pg'
 import { serialize } from 'pg-protocol'
@@ -55,12 +56,18 @@ describe('On a PGlite that the application uses directly at the same time', () =
   it('neither a direct query nor a session’s insert runs as the other, query beside query', async () => {
     const inserts = async () => {
       for (let i = 0; i < 40; i++) {
-        const [ada, ben] = ['ada', 'ben'].map((sub) => ground.as(sub).insertInto('note').values({ body: 'session' }).execute())
+        const [ada, ben] = ['ada', 'ben'].map((sub) =>
+          ground.as(sub).insertInto('note').values({ body: 'session' }).execute(),
+        )
         await Promise.all([ada, ben, ground.as('ada').selectFrom('note').select('id').execute()])
       }
     }
     expect(await askMeanwhile(inserts())).toEqual(superuser)
-    expect(await ground.admin(`select owner, ran_as, count(*)::int from note where body = 'session' group by 1, 2 order by 1`)).toEqual([
+    expect(
+      await ground.admin(
+        `select owner, ran_as, count(*)::int from note where body = 'session' group by 1, 2 order by 1`,
+      ),
+    ).toEqual([
       { owner: 'ada', ran_as: 'tenant_member', count: 40 },
       { owner: 'ben', ran_as: 'tenant_member', count: 40 },
     ])
@@ -69,15 +76,20 @@ describe('On a PGlite that the application uses directly at the same time', () =
   it('neither a direct query nor a session’s transaction runs inside the other', async () => {
     const transactions = async () => {
       for (let i = 0; i < 20; i++) {
-        await ground.as('ada').transaction(async (trx) => {
-          await trx.insertInto('note').values({ body: 'transaction' }).execute()
-          await new Promise((resolve) => setTimeout(resolve, 1))
-          expect(await whoRuns(trx)).toEqual(runsAs('ada'))
-          if (i % 2 === 1) throw new Error('rolled back')
-        }).catch((error: unknown) => expect(String(error)).toContain('rolled back'))
+        await ground
+          .as('ada')
+          .transaction(async (trx) => {
+            await trx.insertInto('note').values({ body: 'transaction' }).execute()
+            await new Promise((resolve) => setTimeout(resolve, 1))
+            expect(await whoRuns(trx)).toEqual(runsAs('ada'))
+            if (i % 2 === 1) throw new Error('rolled back')
+          })
+          .catch((error: unknown) => expect(String(error)).toContain('rolled back'))
       }
     }
-    const { rows } = await pglite.query<{ count: number }>(`select count(*)::int as count from note where body = 'direct'`)
+    const { rows } = await pglite.query<{ count: number }>(
+      `select count(*)::int as count from note where body = 'direct'`,
+    )
     expect(await askMeanwhile(transactions())).toEqual(superuser)
     const [kept] = await ground.admin(`select
       (select count(*)::int from note where body = 'transaction') as session,
@@ -102,11 +114,26 @@ describe('On a PGlite that the application uses directly at the same time', () =
 
   it.each([
     ['a query of another session', () => ground.as('ben').selectFrom('note').select('id').execute()],
-    ['a transaction of another session', () => ground.as('ben').transaction((trx) => trx.selectFrom('note').select('id').execute())],
+    [
+      'a transaction of another session',
+      () => ground.as('ben').transaction((trx) => trx.selectFrom('note').select('id').execute()),
+    ],
     ['a batch of another session', () => batchOf(ground.as('ben'))],
     ['the service', () => ground.db.service({ actor: 'x', reason: 'y' }).selectFrom('note').select('id').execute()],
-    ['a dedicated connection', () => withDedicatedConnection(ground.db, {}, (connection) => connection.script('select 1'))],
-    ['another database object', () => ground.open({ pool: { connectTimeoutMs: 400 } }).session({ role: 'tenant_member' }).selectFrom('note').select('id').execute()],
+    [
+      'a dedicated connection',
+      () => withDedicatedConnection(ground.db, {}, (connection) => connection.script('select 1')),
+    ],
+    [
+      'another database object',
+      () =>
+        ground
+          .open({ pool: { connectTimeoutMs: 400 } })
+          .session({ role: 'tenant_member' })
+          .selectFrom('note')
+          .select('id')
+          .execute(),
+    ],
   ])('%s inside a transaction’s callback is refused instead of waiting for ever', async (_what, second) => {
     await ground.as('ada').transaction(async (trx) => {
       await trx.selectFrom('note').select('id').execute()
@@ -118,7 +145,9 @@ describe('On a PGlite that the application uses directly at the same time', () =
 
   it('a session inside the application’s own PGlite transaction is refused instead of waiting for ever', async () => {
     const inside = pglite.transaction(async (trx) => {
-      await expect(ground.as('ada').selectFrom('note').select('id').execute()).rejects.toMatchObject({ code: 'EMBEDDED_BUSY' })
+      await expect(ground.as('ada').selectFrom('note').select('id').execute()).rejects.toMatchObject({
+        code: 'EMBEDDED_BUSY',
+      })
       return (await trx.query(whoAmI)).rows
     })
     expect(await inside).toEqual([{ role: 'postgres', claims: '' }])
@@ -172,7 +201,9 @@ describe('On a PGlite that the application uses directly at the same time', () =
       if (typeof message === 'string') await pglite.query(whoAmI)
       else await pglite.execProtocolRaw(message)
     }
-    expect(await ground.admin(`select owner, ran_as from note where body = 'sent apart'`)).toEqual([{ owner: 'ben', ran_as: 'postgres' }])
+    expect(await ground.admin(`select owner, ran_as from note where body = 'sent apart'`)).toEqual([
+      { owner: 'ben', ran_as: 'postgres' },
+    ])
   })
 
   it('after all of it, a raw statement and a query of a session still run as the session', async () => {

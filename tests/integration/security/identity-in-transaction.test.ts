@@ -32,7 +32,13 @@ const owners = async (executor: Pick<Session<TwoTenants>, 'selectFrom'>): Promis
 // The ways a query can follow in the same transaction; each returns whose rows it saw.
 const followers: readonly (readonly [what: string, run: (trx: Trx) => Promise<readonly string[]>])[] = [
   ['a query', (trx) => owners(trx)],
-  ['a second query', async (trx) => (await trx.selectFrom('note').select('id').execute(), owners(trx))],
+  [
+    'a second query',
+    async (trx) => {
+      await trx.selectFrom('note').select('id').execute()
+      return await owners(trx)
+    },
+  ],
   [
     'a batch',
     async (trx) => {

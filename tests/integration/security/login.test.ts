@@ -40,7 +40,14 @@ describe('A login', () => {
   const judge = async (login: string, options = {}): Promise<TenonError | 'accepted'> => {
     await using db = openAs(login, options)
     const me = db.session({ role: 'tenant_member', claims: { sub: 'ada' } })
-    const error: unknown = await me.selectFrom('note').select('id').execute().then(() => 'accepted', (reason: unknown) => reason)
+    const error: unknown = await me
+      .selectFrom('note')
+      .select('id')
+      .execute()
+      .then(
+        () => 'accepted',
+        (reason: unknown) => reason,
+      )
     if (error === 'accepted') return error
     if (!isTenonError(error)) throw error
     return error
@@ -91,24 +98,27 @@ describe('A login', () => {
     ],
   ]
 
-  it.each(powers)('that %s is refused with the SQL that makes a powerless one, which is accepted', async (_what, reason, make) => {
-    const powerful = await make()
-    await ground.admin(`grant tenant_member, tenant_guest to ${powerful}`)
-    const refusal = await judge(powerful)
-    expect(refusal).toMatchObject({ code: 'LOGIN_POWERFUL', message: expect.stringMatching(reason) })
-    expect(await judge(powerful, { trustLogin: true })).toBe('accepted')
+  it.each(powers)(
+    'that %s is refused with the SQL that makes a powerless one, which is accepted',
+    async (_what, reason, make) => {
+      const powerful = await make()
+      await ground.admin(`grant tenant_member, tenant_guest to ${powerful}`)
+      const refusal = await judge(powerful)
+      expect(refusal).toMatchObject({ code: 'LOGIN_POWERFUL', message: expect.stringMatching(reason) })
+      expect(await judge(powerful, { trustLogin: true })).toBe('accepted')
 
-    // The hint's SQL, with a name of this run: roles are the server's, and other tests make tenon_login too.
-    const hint = refusal === 'accepted' ? '' : (refusal.hint ?? '')
-    const sqlOfHint = /create role "tenon_login".*?; grant [^;]*;/s.exec(hint)?.[0] ?? ''
-    const mended = `${inject('servers').prefix}mended_${randomBytes(3).toString('hex')}`
-    made.push(mended)
-    const script = await connectNaively(ground.adminUrl ?? '')
-    await script.query(`${sqlOfHint.replaceAll('tenon_login', mended)} alter role ${mended} password 'judged'`)
-    await script.end()
-    expect(await judge(mended)).toBe('accepted')
-    await ground.admin('alter table note owner to current_user')
-  })
+      // The hint's SQL, with a name of this run: roles are the server's, and other tests make tenon_login too.
+      const hint = refusal === 'accepted' ? '' : (refusal.hint ?? '')
+      const sqlOfHint = /create role "tenon_login".*?; grant [^;]*;/s.exec(hint)?.[0] ?? ''
+      const mended = `${inject('servers').prefix}mended_${randomBytes(3).toString('hex')}`
+      made.push(mended)
+      const script = await connectNaively(ground.adminUrl ?? '')
+      await script.query(`${sqlOfHint.replaceAll('tenon_login', mended)} alter role ${mended} password 'judged'`)
+      await script.end()
+      expect(await judge(mended)).toBe('accepted')
+      await ground.admin('alter table note owner to current_user')
+    },
+  )
 
   it('that inherits one role by the grant alone is refused too', async ({ skip }) => {
     skip(inject('servers').main.version < 160_000, 'membership options exist since PostgreSQL 16')
@@ -122,7 +132,12 @@ describe('A login', () => {
     const name = await createRole('login noinherit bypassrls')
     await ground.admin(`grant tenant_member, tenant_guest to ${name}`)
     await using db = openAs(name)
-    const read = () => db.session({ role: 'tenant_member', claims: { sub: 'ada' } }).selectFrom('note').select('owner').execute()
+    const read = () =>
+      db
+        .session({ role: 'tenant_member', claims: { sub: 'ada' } })
+        .selectFrom('note')
+        .select('owner')
+        .execute()
     await expect(read()).rejects.toMatchObject({ code: 'LOGIN_POWERFUL' })
     await expect(db.verify()).rejects.toMatchObject({ code: 'LOGIN_POWERFUL' })
     await ground.admin(`alter role ${name} nobypassrls`)
@@ -173,10 +188,14 @@ describe.each([powerlessLogin, embedded])('A role of sessions, on $name', (kind)
     const run = async (trustLogin: boolean) => {
       const db = ground.open({ roles: [...roles, role], trustLogin })
       const me = db.session({ role, claims: { sub: 'ada' } })
-      return await me.selectFrom('identity').select('role').execute().then(
-        (rows) => rows[0]?.role === role ? 'accepted' : 'somebody else',
-        (reason: unknown) => (isTenonError(reason) ? reason : String(reason)),
-      )
+      return await me
+        .selectFrom('identity')
+        .select('role')
+        .execute()
+        .then(
+          (rows) => (rows[0]?.role === role ? 'accepted' : 'somebody else'),
+          (reason: unknown) => (isTenonError(reason) ? reason : String(reason)),
+        )
     }
     return { strictly: kind.isPowerful ? undefined : await run(false), trusting: await run(true) }
   }
@@ -200,7 +219,9 @@ describe.each([powerlessLogin, embedded])('A role of sessions, on $name', (kind)
     expect(trusting).toMatchObject({ code: 'SESSION_ROLE', message: expect.stringContaining('public.note') })
     const hint = isTenonError(trusting) ? (trusting.hint ?? '') : ''
     await ground.admin(/alter table [^;]+ force row level security/.exec(hint)?.[0] ?? hint)
-    const me = ground.open({ roles: [...roles, owner], trustLogin: true }).session({ role: owner, claims: { sub: 'ada' } })
+    const me = ground
+      .open({ roles: [...roles, owner], trustLogin: true })
+      .session({ role: owner, claims: { sub: 'ada' } })
     expect(await me.selectFrom('note').select('id').execute()).toEqual([])
   })
 

@@ -7,7 +7,16 @@ import { type Client, Pool } from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { isTenonError, type Session } from '../../../src/index.ts'
 import { connectNaively, oneSync, settlementOf, submit } from '../../support/naive-session.ts'
-import { type Ground, grounds, powerlessLogin, runsAs, serverGrounds, trustedSuperuser, type TwoTenants, whoRuns } from '../../support/two-tenants.ts'
+import {
+  type Ground,
+  grounds,
+  powerlessLogin,
+  runsAs,
+  serverGrounds,
+  type TwoTenants,
+  trustedSuperuser,
+  whoRuns,
+} from '../../support/two-tenants.ts'
 
 /** A session, or a transaction of one. */
 type Me = Kysely<TwoTenants> & Pick<Session<TwoTenants>, 'batch'>
@@ -25,14 +34,22 @@ function deep(levels: number): unknown {
 // After a NUL the server would read the number of parameter types, and the rest of the text as their list.
 const cutByNul = `select body from note\0\0\x05 where owner='me'`
 
-const insert = (me: Me, document: unknown) => me.insertInto('note').values({ body: 'unsendable', document: document as never }).execute()
+const insert = (me: Me, document: unknown) =>
+  me
+    .insertInto('note')
+    .values({ body: 'unsendable', document: document as never })
+    .execute()
 
 // Each fails before or at the server; the code is what its caller can test.
 const failures: readonly (readonly [what: string, code: string, run: (me: Me) => Promise<unknown>])[] = [
   ['a division by zero', 'QUERY_DATA', (me) => sql`select 1 / (select 0)`.execute(me)],
   ['a syntax error', 'QUERY_SYNTAX', (me) => sql`selectt`.execute(me)],
   ['a missing table', 'QUERY_UNDEFINED_OBJECT', (me) => sql`select * from nowhere`.execute(me)],
-  ['a row of another tenant', 'ACCESS_POLICY', (me) => me.insertInto('note').values({ owner: 'ben', body: 'x' }).execute()],
+  [
+    'a row of another tenant',
+    'ACCESS_POLICY',
+    (me) => me.insertInto('note').values({ owner: 'ben', body: 'x' }).execute(),
+  ],
   ['a table without a grant', 'ACCESS_DENIED', (me) => me.selectFrom('secret').selectAll().execute()],
   [
     'a constraint that is checked at the end',
@@ -47,8 +64,26 @@ const failures: readonly (readonly [what: string, code: string, run: (me: Me) =>
   ['a circular document', 'PARAMETER_INVALID', (me) => insert(me, circular)],
   ['a document that is nested too deeply', 'LIMIT_DEPTH', (me) => insert(me, deep(513))],
   ['a document that JSON.stringify cannot follow', 'LIMIT_DEPTH', (me) => insert(me, deep(20_000))],
-  ['a getter that throws', 'PARAMETER_INVALID', (me) => insert(me, { get secret(): string { throw new Error('no') } })],
-  ['a conversion that throws', 'PARAMETER_INVALID', (me) => insert(me, { toPostgres() { throw new Error('no') } })],
+  [
+    'a getter that throws',
+    'PARAMETER_INVALID',
+    (me) =>
+      insert(me, {
+        get secret(): string {
+          throw new Error('no')
+        },
+      }),
+  ],
+  [
+    'a conversion that throws',
+    'PARAMETER_INVALID',
+    (me) =>
+      insert(me, {
+        toPostgres() {
+          throw new Error('no')
+        },
+      }),
+  ],
   ['a conversion without end', 'LIMIT_DEPTH', (me) => insert(me, endless())],
   ['undefined', 'PARAMETER_INVALID', (me) => sql`select ${undefined}::text`.execute(me)],
   ['a function', 'PARAMETER_INVALID', (me) => sql`select ${[() => 1]}::text[]`.execute(me)],
@@ -57,9 +92,17 @@ const failures: readonly (readonly [what: string, code: string, run: (me: Me) =>
   ['half of a surrogate pair', 'PARAMETER_INVALID', (me) => sql`select ${'a\ud800'}::text`.execute(me)],
   ['an invalid date', 'PARAMETER_INVALID', (me) => sql`select ${new Date(Number.NaN)}::timestamptz`.execute(me)],
   ['a NUL in the text', 'STATEMENT_INVALID', (me) => sql.raw(cutByNul).execute(me)],
-  ['a NUL in an identifier', 'STATEMENT_INVALID', (me) => me.selectFrom('note').select(sql.ref('bo\0dy').as('x')).execute()],
+  [
+    'a NUL in an identifier',
+    'STATEMENT_INVALID',
+    (me) => me.selectFrom('note').select(sql.ref('bo\0dy').as('x')).execute(),
+  ],
   ['two statements in one text', 'QUERY_SYNTAX', (me) => sql`select 1; select 2`.execute(me)],
-  ['65,536 parameters', 'LIMIT_PARAMETERS', (me) => me.selectFrom('note').select('id').where('body', 'in', new Array<string>(65_536).fill('x')).execute()],
+  [
+    '65,536 parameters',
+    'LIMIT_PARAMETERS',
+    (me) => me.selectFrom('note').select('id').where('body', 'in', new Array<string>(65_536).fill('x')).execute(),
+  ],
 ]
 
 function endless(): object {
@@ -83,19 +126,24 @@ describe.each(grounds)('A statement that fails, on $name', (kind) => {
     expect(ground.db.stats().destroyed).toBe(0)
   })
 
-  it.each(failures)('%s in a transaction is told as %s, and nothing of the transaction is kept', async (_what, code, run) => {
-    const transaction = ground.as('ada').transaction(async (trx) => {
-      await trx.insertInto('note').values({ body: 'before it' }).execute()
-      await run(trx)
-    })
-    await expect(transaction).rejects.toMatchObject({ code })
-    expect(await whoRuns(ground.as('ben'))).toEqual(runsAs('ben'))
-    expect(await ground.admin(`select count(*)::int as rows from note`)).toEqual([{ rows: 5 }])
-  })
+  it.each(failures)(
+    '%s in a transaction is told as %s, and nothing of the transaction is kept',
+    async (_what, code, run) => {
+      const transaction = ground.as('ada').transaction(async (trx) => {
+        await trx.insertInto('note').values({ body: 'before it' }).execute()
+        await run(trx)
+      })
+      await expect(transaction).rejects.toMatchObject({ code })
+      expect(await whoRuns(ground.as('ben'))).toEqual(runsAs('ben'))
+      expect(await ground.admin(`select count(*)::int as rows from note`)).toEqual([{ rows: 5 }])
+    },
+  )
 
   it('an empty statement takes no other statement’s result', async () => {
     const ada = ground.as('ada')
-    await expect(ada.batch([sql`-- nothing`, sql`select 'B' as b`])).rejects.toMatchObject({ code: 'STATEMENT_INVALID' })
+    await expect(ada.batch([sql`-- nothing`, sql`select 'B' as b`])).rejects.toMatchObject({
+      code: 'STATEMENT_INVALID',
+    })
     const seen = await ada.transaction(async (trx) => [
       (await sql`-- nothing`.execute(trx)).rows,
       (await sql`select 'B' as b`.execute(trx)).rows,
@@ -106,29 +154,35 @@ describe.each(grounds)('A statement that fails, on $name', (kind) => {
 
   it('nothing was prepared from a text that a NUL would have cut', async () => {
     await expect(sql.raw(cutByNul).execute(ground.as('ada'))).rejects.toMatchObject({ code: 'STATEMENT_INVALID' })
-    const { rows } = await sql`select name from pg_prepared_statements where statement = 'select body from note'`.execute(ground.as('ada'))
+    const { rows } =
+      await sql`select name from pg_prepared_statements where statement = 'select body from note'`.execute(
+        ground.as('ada'),
+      )
     expect(rows).toEqual([])
   })
 })
 
-describe.each(serverGrounds)('A connection that another user of the pool gave back inside a transaction, on $name', (kind) => {
-  it('is not written on as if it were clean', async () => {
-    const ground = await kind.open()
-    const pool = new Pool({ connectionString: kind.isPowerful ? ground.adminUrl : ground.loginUrl, max: 1 })
-    const me = ground.open({ connection: pool }).session({ role: 'tenant_member', claims: { sub: 'ada' } })
-    for (const text of ['begin', 'begin; select 1 / 0']) {
-      const other = await pool.connect()
-      await other.query(text).catch(() => {})
-      other.release()
-      const written = await settlementOf(me.insertInto('note').values({ body: text }).execute(), 5_000)
-      const kept = await ground.admin('select 1 from note where body = $1', [text])
-      expect(written.state).toBe(kept.length === 1 ? 'resolved' : 'rejected')
-      expect(await whoRuns(me)).toEqual(runsAs('ada'))
-    }
-    await pool.end()
-    await ground.close()
-  })
-})
+describe.each(serverGrounds)(
+  'A connection that another user of the pool gave back inside a transaction, on $name',
+  (kind) => {
+    it('is not written on as if it were clean', async () => {
+      const ground = await kind.open()
+      const pool = new Pool({ connectionString: kind.isPowerful ? ground.adminUrl : ground.loginUrl, max: 1 })
+      const me = ground.open({ connection: pool }).session({ role: 'tenant_member', claims: { sub: 'ada' } })
+      for (const text of ['begin', 'begin; select 1 / 0']) {
+        const other = await pool.connect()
+        await other.query(text).catch(() => {})
+        other.release()
+        const written = await settlementOf(me.insertInto('note').values({ body: text }).execute(), 5_000)
+        const kept = await ground.admin('select 1 from note where body = $1', [text])
+        expect(written.state).toBe(kept.length === 1 ? 'resolved' : 'rejected')
+        expect(await whoRuns(me)).toEqual(runsAs('ada'))
+      }
+      await pool.end()
+      await ground.close()
+    })
+  },
+)
 
 describe('The one-Sync prototype, as a control', () => {
   let ground: Ground
@@ -177,7 +231,9 @@ describe('The one-Sync prototype, as a control', () => {
   })
 
   it('sends 65,537 parameters as if they were one', async () => {
-    const refused = await connected((client) => settlementOf(client.query('select $1::text', new Array(65_537).fill('x')), 5_000))
+    const refused = await connected((client) =>
+      settlementOf(client.query('select $1::text', new Array(65_537).fill('x')), 5_000),
+    )
     expect(refused).toMatchObject({ state: 'rejected', error: { code: '08P01' } })
   })
 })
