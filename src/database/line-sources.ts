@@ -71,6 +71,12 @@ type ConnectCallback = ((error: Error) => void) | ((error: null, client: pg.Clie
 
 /** A client that closes its socket when it cannot log in: pg leaves it open, and the server waits for a minute with a slot taken. */
 class TidyClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config)
+    // A server can say farewell in the same breath as its greeting, before the pool or a line listens.
+    this.on('error', () => {})
+  }
+
   override connect(): Promise<pg.Client>
   override connect(callback: ConnectCallback): void
   override connect(callback?: ConnectCallback): Promise<pg.Client> | undefined {

@@ -167,6 +167,11 @@ function lookUp(table: Readonly<Record<string, ErrorCode>>, key: string): ErrorC
 }
 
 function objectNames(fields: ServerErrorFields): ErrorObjectNames {
+  if (fields.routine === 'exec_stmt_raise') {
+    // RAISE … USING may put any value here; only a constraint that looks like one is taken for the name it should be.
+    const { constraint } = fields
+    return constraint !== undefined && /^[a-z_][a-z0-9_]{0,62}$/.test(constraint) ? { constraint } : {}
+  }
   return {
     schema: nameOf(fields.schema),
     table: nameOf(fields.table),
@@ -176,7 +181,7 @@ function objectNames(fields: ServerErrorFields): ErrorObjectNames {
   }
 }
 
-// RAISE … USING TABLE = … may put any text here; what is longer than a name of PostgreSQL is not a name.
+// What is longer than a name of PostgreSQL is not a name.
 const maxNameBytes = 63
 
 function nameOf(text: string | undefined): string | undefined {

@@ -167,20 +167,19 @@ describe.each(Object.entries(ends))('A connection %s', (how, end) => {
   })
 
   test('while several wait for it: each gets its own outcome', async () => {
-    const outcomes = await Promise.all([
-      whileRunning(() => read(ada), end),
-      ...Array.from({ length: 5 }, (_, i) =>
-        new Promise((resolve) => setTimeout(resolve, 30))
-          .then(() => write(ada, String(i)))
-          .then(
-            () => 'written',
-            (error: TenonError) => error.code,
-          ),
-      ),
-    ])
-    expect(outcomes[0]).toMatchObject(lost)
+    let waiting: Promise<unknown>[] = []
+    const endWhileOthersWait = async () => {
+      waiting = ['0', '1', '2', '3', '4'].map((note) =>
+        write(ada, note).then(
+          () => 'written',
+          (error: TenonError) => error.code,
+        ),
+      )
+      await end()
+    }
+    expect(await whileRunning(() => read(ada), endWhileOthersWait)).toMatchObject(lost)
     // Whoever was only waiting for the connection gets another.
-    expect(outcomes.slice(1)).toEqual(Array(5).fill('written'))
+    expect(await Promise.all(waiting)).toEqual(Array(5).fill('written'))
     expect((await notes()).toSorted()).toEqual(['0', '1', '2', '3', '4'])
   })
 })

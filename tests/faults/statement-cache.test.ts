@@ -16,12 +16,11 @@ test('nobody sees that statements go stale, vanish or are evicted', { timeout: 6
   const report = await statementCache({
     ledger,
     random: createRandom(8),
-    operations: 4_000,
+    operations: 3_000,
     texts: 500,
     statementCacheSize: 20,
   })
-  console.log(report)
-  expect(report).toMatchObject({ operations: 4_000, errors: [], wrong: 0 })
+  expect(report).toMatchObject({ operations: 3_000, errors: [], wrong: 0 })
   expect(report.mostHeld).toBeGreaterThan(10)
   expect(report.mostHeld).toBeLessThanOrEqual(20)
   expect(report.shapeChanges).toBeGreaterThan(10)

@@ -85,7 +85,7 @@ describe('A pool', () => {
     await backend(tenant(idle, 'ada'))
     await vi.waitFor(() => expect(idle.stats().sessions.total).toBe(0), { timeout: 3_000 })
     expect(await backend(tenant(idle, 'ada'))).toBeGreaterThan(0)
-    await using old = ledger.open({ pool: { max: 1, maxLifetimeSeconds: 0.05 } })
+    await using old = ledger.open({ pool: { max: 1, maxLifetimeSeconds: 1 } })
     const first = await backend(tenant(old, 'ada'))
     await vi.waitFor(async () => expect(await backend(tenant(old, 'ada'))).not.toBe(first), { timeout: 3_000 })
   })

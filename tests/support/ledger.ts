@@ -106,7 +106,7 @@ export async function openLedger(servers?: TestServers): Promise<Ledger> {
 }
 
 /** Boots a PGlite with the fixture in it. */
-export async function openEmbeddedLedger(): Promise<LedgerPlace> {
+async function openEmbeddedLedger(): Promise<LedgerPlace> {
   const pglite = await bootEmbedded()
   await pglite.exec(createLedgerTables)
   const opened = new Set<Database<LedgerTables>>()

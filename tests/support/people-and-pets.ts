@@ -105,10 +105,3 @@ export const people = [
   email,
   created_at: new Date('2024-05-06T07:08:09.123Z'),
 }))
-
-/** The rows of `pet` after a reset. */
-export const pets = [
-  { id: 1, name: 'Catto', owner_id: 1, species: 'cat' as const },
-  { id: 2, name: 'Doggo', owner_id: 2, species: 'dog' as const },
-  { id: 3, name: 'Hammo', owner_id: 3, species: 'hamster' as const },
-]

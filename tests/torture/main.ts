@@ -6,6 +6,7 @@
  * Every run that looks for something comes with a control that must find it. It ends with 1 when anything was found, or a control found nothing.
  */
 import { parseArgs } from 'node:util'
+import { Client, escapeIdentifier } from 'pg'
 import { type Ledger, openLedger } from '../support/ledger.ts'
 import { findEmbeddedBinaries } from '../support/postgres-binaries.ts'
 import { openServer } from '../support/servers.ts'
@@ -140,6 +141,7 @@ for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
 }
 
 const { server, stop } = await openServer()
+const prefix = `torture${process.pid.toString(36)}_`
 try {
   for (const [name, run] of Object.entries(runs)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue
@@ -147,7 +149,7 @@ try {
     const tell: Tell = (line) =>
       console.log(`  ${((performance.now() - started) / 1000).toFixed(0).padStart(5)} s  ${line}`)
     console.log(`${name} (seed ${seed}, scale ${scale})`)
-    await using ledger = await openLedger({ main: server, prefix: `torture${process.pid.toString(36)}_` })
+    await using ledger = await openLedger({ main: server, prefix })
     const size = (full: number): number => Math.max(1, Math.round(full * scale))
     const report: Record<string, unknown> = { ...(await run.go({ ledger, random: createRandom(seed), tell, size })) }
     console.log(report)
@@ -159,7 +161,21 @@ try {
     }
   }
 } finally {
+  // Other servers go with everything on them.
+  if (server.kind === 'environment') await dropDatabases(server.url)
   await stop()
 }
 console.log(found.length === 0 ? 'Nothing was found.' : `Found, with seed ${seed}:\n  ${found.join('\n  ')}`)
 process.exitCode = found.length === 0 ? 0 : 1
+
+/** The templates; each run has dropped its own database. */
+async function dropDatabases(url: string): Promise<void> {
+  const client = new Client(url)
+  await client.connect()
+  const { rows } = await client.query<{ name: string }>(
+    'select datname as name from pg_database where starts_with(datname, $1)',
+    [prefix],
+  )
+  for (const { name } of rows) await client.query(`drop database ${escapeIdentifier(name)} with (force)`)
+  await client.end()
+}

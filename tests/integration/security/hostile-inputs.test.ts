@@ -43,7 +43,7 @@ describe.each([powerlessLogin, embedded])('Hostile input on $name', (kind) => {
     const ada = ground.as('ada')
     const scene = { ground, ada, loose: untyped(ada) }
     const complaints: string[] = []
-    for (const [name, input] of hostileInputs) {
+    for (const [name, input] of inputs()) {
       let built = false
       const attempt = (async () => {
         const run = wayIn(scene, input)
@@ -56,6 +56,13 @@ describe.each([powerlessLogin, embedded])('Hostile input on $name', (kind) => {
     }
     // A way in that is wide open has hundreds of the same.
     return complaints.slice(0, 5)
+  }
+
+  // PGlite is ten times slower than a socket and runs the same code until the wire: half of the inputs, another half each time.
+  let turn = 0
+  const inputs = (): readonly HostileValue[] => {
+    turn++
+    return kind.isEmbedded ? hostileInputs.filter((_input, i) => (i + turn) % 2 === 0) : hostileInputs
   }
 
   const unharmed = async () => {
