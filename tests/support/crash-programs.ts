@@ -150,6 +150,7 @@ async function ours(urls: Urls): Promise<Survival> {
     await outcome(me.batch(parts.map(() => lengths([Buffer.alloc(200 * 1024 * 1024)])))),
     await read(),
     process.memoryUsage().rss < 400 * 1024 * 1024,
+    await outcome(sql`select length(${'x'.repeat(257 * 1024 * 1024)}::text)`.execute(me)),
   ]
 
   const killer = await connectNaively(urls.admin)

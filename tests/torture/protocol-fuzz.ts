@@ -35,12 +35,16 @@ export interface FuzzReport {
   readonly foreign: readonly string[]
   /** Connections kept in use after they had broken the protocol. */
   readonly kept: readonly string[]
+  /** Work that went on waiting for the rest of an answer that could not be right. */
+  readonly waited: readonly string[]
   /** The next, unspoiled work failed. */
   readonly broken: readonly string[]
 }
 
 /** After this long without an end the server hangs up: a length that promises more than comes is waited for. */
 const patienceMs = 40
+/** What no server may send has to be refused at once; this is only for a busy machine. */
+const longPatienceMs = 1_000
 const settleWithinMs = 5_000
 
 type Work = (me: Session<LedgerTables>, note: string) => Promise<unknown>
