@@ -62,6 +62,9 @@ describe('Prepared statements', () => {
       await numbered(ada, n).execute()
       expect((await prepared(ada)).length).toBeLessThanOrEqual(limit)
     }
+    const texts = (await about(ada, 'entry')).map(({ statement }) => statement)
+    expect(texts, 'the latest are the ones kept').toContain(numbered(ada, 50).compile().sql)
+    expect(texts).not.toContain(numbered(ada, 1).compile().sql)
     await ada.batch(Array.from({ length: 60 }, (_, n) => numbered(ada, 100 + n)))
     expect((await prepared(ada)).length).toBeLessThanOrEqual(limit)
     await ada.transaction(async (trx) => {
@@ -118,14 +121,21 @@ describe('Prepared statements', () => {
     for (let i = 0; i < 3; i++)
       await expect(ada.batch([bad, numbered(ada, 7)])).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
     expect(await numbered(ada, 7).execute()).toEqual([])
+    // Behind a savepoint it can be asked for in the same transaction.
+    await ada.transaction(async (trx) => {
+      await sql`savepoint here`.execute(trx)
+      await expect(trx.batch([bad, numbered(trx, 9)])).rejects.toMatchObject({ code: 'ACCESS_POLICY' })
+      await sql`rollback to here`.execute(trx)
+      expect(await numbered(trx, 9).execute()).toEqual([])
+    })
     // And one that was parsed survives the rollback of its transaction.
-    await expect(
-      ada.transaction(async (trx) => {
-        await numbered(trx, 8).execute()
-        throw new Error('no')
-      }),
-    ).rejects.toThrow('no')
+    const undone = ada.transaction(async (trx) => {
+      await numbered(trx, 8).execute()
+      throw new Error('no')
+    })
+    await expect(undone).rejects.toThrow('no')
     expect(await numbered(ada, 8).execute()).toEqual([])
+    expect(db.stats().healed, 'nothing had to be mended').toBe(0)
     await ledger.admin('drop table later')
   })
 })

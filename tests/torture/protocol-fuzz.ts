@@ -127,7 +127,14 @@ function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
 /** Spoils that many answers. */
 export async function protocolFuzz({ random, mutations, lanes, facts, tell }: FuzzOptions): Promise<FuzzReport> {
   const outcomes: Record<string, number> = {}
-  const [hung, wrong, foreign, kept, broken]: [string[], string[], string[], string[], string[]] = [[], [], [], [], []]
+  const found = {
+    hung: [] as string[],
+    wrong: [] as string[],
+    foreign: [] as string[],
+    kept: [] as string[],
+    waited: [] as string[],
+    broken: [] as string[],
+  }
   let done = 0
 
   async function attempt(
@@ -146,24 +153,30 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     })
     setNote(`work ${number}`)
     const settled = settle(work.run(me, `work ${number}`))
-    const patience = setTimeout(() => server.hangUp(), patienceMs)
+    let waited = 0
+    const patience = setInterval(() => {
+      waited += patienceMs
+      if (applied?.breaksProtocol === true && waited < longPatienceMs) return
+      if (applied?.breaksProtocol === true) found.waited.push(`${name} ${number}, ${applied.name}`)
+      server.hangUp()
+    }, patienceMs)
     const outcome = await Promise.race([settled, delay(settleWithinMs, undefined)])
-    clearTimeout(patience)
+    clearInterval(patience)
     server.calm()
     const about = `${name} ${number}, ${applied?.name ?? 'nothing spoiled'}`
-    if (outcome === undefined) hung.push(about)
+    if (outcome === undefined) found.hung.push(about)
     else if ('error' in outcome) {
       const { error } = outcome
-      if (!isTenonError(error) && applied?.mayChangeValues !== true) foreign.push(`${about}: ${String(error)}`)
+      if (!isTenonError(error) && applied?.mayChangeValues !== true) found.foreign.push(`${about}: ${String(error)}`)
       count(isTenonError(error) ? error.code : 'a parser’s error')
     } else if (JSON.stringify(outcome.value) === JSON.stringify(work.gives(`work ${number}`))) count('right')
     else if (applied?.mayChangeValues === true) count('changed')
-    else wrong.push(`${about}: ${JSON.stringify(outcome.value)}`)
+    else found.wrong.push(`${about}: ${JSON.stringify(outcome.value)}`)
     // The end of a connection takes a turn to get here.
     for (let wait = 0; wait < 50 && applied?.breaksProtocol === true && server.openConnections() > 0; wait++)
       await delay(1)
     if (applied?.breaksProtocol === true && server.openConnections() > 0) {
-      kept.push(about)
+      found.kept.push(about)
       server.hangUp()
     }
     await verify(me, `after ${number}`, setNote, about)
@@ -181,9 +194,9 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     for (let tries = 0; ; tries++) {
       const outcome = await settle(read.run(me, note))
       if ('error' in outcome && tries < 2 && isTenonError(outcome.error) && outcome.error.retryable) continue
-      if ('error' in outcome) broken.push(`${about}: ${String(outcome.error)}`)
+      if ('error' in outcome) found.broken.push(`${about}: ${String(outcome.error)}`)
       else if (JSON.stringify(outcome.value) !== JSON.stringify(read.gives(note)))
-        wrong.push(`${about}, afterwards: ${JSON.stringify(outcome.value)}`)
+        found.wrong.push(`${about}, afterwards: ${JSON.stringify(outcome.value)}`)
       return
     }
   }
@@ -210,12 +223,12 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
         await attempt(server, me, setNote)
         if (done % 5_000 === 0)
           tell?.(
-            `${done} mutations, ${wrong.length + hung.length + kept.length + broken.length + foreign.length} findings`,
+            `${done} mutations, ${Object.values(found).flat().length} findings`,
           )
       }
     }),
   )
-  return { mutations: done, outcomes, hung, wrong, foreign, kept, broken }
+  return { mutations: done, outcomes, ...found }
 }
 
 async function settle(work: Promise<unknown>): Promise<{ readonly value: unknown } | { readonly error: unknown }> {

@@ -5,6 +5,7 @@
  * a session-level setting or take a session lock; anything else (raw SQL, unknown functions) is followed by a clean-up.
  */
 import type { CompiledQuery, OperationNode, RawNode } from 'kysely'
+import { TenonError } from '../../kernel/errors.ts'
 
 /** Functions of pg_catalog that read their arguments and nothing else. */
 export const pureFunctions: ReadonlySet<string> = new Set(
@@ -59,6 +60,9 @@ function isLiteral(node: OperationNode | undefined, texts: ReadonlySet<string>):
   return parameters.length === 0 && sqlFragments.length === 1 && texts.has(sqlFragments[0] as string)
 }
 
+/** A ring of nodes has no end; the stack holds several times this many. */
+const deepestNode = 2_000
+
 interface Findings {
   /** Pure names that functions of the application's own also have. */
   readonly shadowed: ReadonlySet<string>
@@ -88,17 +92,24 @@ export function readEffects(
   return { opaque, readOnly: !opaque && !findings.writes && compiledQuery.query.kind === 'SelectQueryNode' }
 }
 
-function visit(value: unknown, findings: Findings): void {
+function visit(value: unknown, findings: Findings, depth = 0): void {
   if (typeof value !== 'object' || value === null) return
+  if (depth > deepestNode) {
+    throw new TenonError({
+      code: 'LIMIT_DEPTH',
+      message: 'the query is nested too deeply',
+      hint: 'Split it, or bind large structures as parameters.',
+    })
+  }
   if (Array.isArray(value)) {
-    for (const item of value) visit(item, findings)
+    for (const item of value) visit(item, findings, depth + 1)
     return
   }
   const node = value as Partial<OperationNode>
   if (typeof node.kind === 'string') inspect(node as OperationNode, findings)
   // Values of parameters are data: a caller's object with a `kind` of its own must not be walked into.
   if (node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') return
-  for (const child of Object.values(value)) visit(child, findings)
+  for (const child of Object.values(value)) visit(child, findings, depth + 1)
 }
 
 function inspect(node: OperationNode, findings: Findings): void {
