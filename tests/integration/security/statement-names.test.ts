@@ -10,6 +10,7 @@ import { openStatementPooler, type StatementPooler } from '../../support/stateme
 import {
   type Ground,
   grounds,
+  leftBehind,
   powerlessLogin,
   runsAs,
   type TwoTenants,
@@ -65,6 +66,35 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
       .catch(() => {})
     expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
   })
+
+  it.each(['a block', 'a function'])(
+    '%s cannot put others in the place of the statements that clean up',
+    async (by) => {
+      const clean = await leftBehind(ground)
+      const { rows: before } = await sql<{ name: string }>`select set_config('app.x', '', true)`.execute(
+        ground.as('ada'),
+      )
+      expect(before).toHaveLength(1)
+      // Every statement that is known on the connection, the clean-up's and the context's among them, becomes another.
+      const leave = `perform set_config('app.left', 'behind', false), pg_advisory_lock(7);
+      create temporary table loot as select owner from note;
+      for planted in select name, cardinality(parameter_types) as parameters from pg_prepared_statements where not from_sql loop
+        execute format('deallocate %I', planted.name);
+        execute format('prepare %I%s as select false as planted', planted.name,
+          case when planted.parameters > 0 then format('(%s)', array_to_string(array_fill('text'::text, array[planted.parameters]), ',')) end);
+      end loop;`
+      if (by === 'a block') {
+        await sql.raw(`do $$ declare planted record; begin ${leave} end $$`).execute(ground.as('ada'))
+      } else {
+        await ground.admin(`create or replace function plant() returns integer language plpgsql as
+        $$ declare planted record; begin ${leave} return 1; end $$`)
+        await sql`select plant()`.execute(ground.as('ada'))
+      }
+      expect(await whoRuns(ground.as('ben'))).toEqual(runsAs('ben'))
+      expect(await bodies(ground, 'ben').execute()).toEqual(ofBen)
+      expect(await leftBehind(ground)).toEqual(clean)
+    },
+  )
 
   it('of a session that was refused does not spoil that of the next one', async () => {
     const db = ground.open()
