@@ -35,7 +35,7 @@ describe('Connections that die', () => {
       ledger,
       random: createRandom(2),
       workers: 6,
-      faults: 80,
+      faults: 60,
       kinds: ['terminate', 'reset', 'cut', 'segments', 'cancel'],
     })
     expect(report).toMatchObject(whole)

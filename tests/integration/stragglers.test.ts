@@ -80,7 +80,7 @@ describe.each(Object.entries(ways))('With %s', (_, run) => {
 
   test('a query nobody awaited is part of the transaction or refused, first or not', async () => {
     // Often enough for the answers of statement and commit to come in one piece as well as in two.
-    for (const before of Array.from({ length: 40 }, (__, i) => (i % 2 === 0 ? [] : ['before']))) {
+    for (const before of Array.from({ length: 16 }, (__, i) => (i % 2 === 0 ? [] : ['before']))) {
       let straggler: Promise<unknown> | undefined
       await run(async (trx) => {
         for (const note of before) await write(trx, note)

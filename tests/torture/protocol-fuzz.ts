@@ -221,10 +221,7 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
       await verify(me, 'before', setNote, 'before')
       while (done < mutations) {
         await attempt(server, me, setNote)
-        if (done % 5_000 === 0)
-          tell?.(
-            `${done} mutations, ${Object.values(found).flat().length} findings`,
-          )
+        if (done % 5_000 === 0) tell?.(`${done} mutations, ${Object.values(found).flat().length} findings`)
       }
     }),
   )

@@ -22,6 +22,14 @@ const bodies = (ground: Pick<Ground, 'as'>, sub: string) =>
   ground.as(sub).selectFrom('note').select('body').where('owner', '=', sub)
 const ofBen = [{ body: 'ben 1' }, { body: 'ben 2' }, { body: 'ben 3' }]
 
+/** PL/pgSQL that puts another statement under every name that is prepared on the connection. */
+const replaceAll = `
+  for planted in select name, cardinality(parameter_types) as parameters from pg_prepared_statements where not from_sql loop
+    execute format('deallocate %I', planted.name);
+    execute format('prepare %I%s as select null::text as nothing, false as planted', planted.name,
+      case when planted.parameters > 0 then format('(%s)', array_to_string(array_fill('text'::text, array[planted.parameters]), ',')) end);
+  end loop;`
+
 describe.each(grounds)('A prepared statement, on $name', (kind) => {
   let ground: Ground
   beforeAll(async () => {
@@ -77,12 +85,7 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
       expect(before).toHaveLength(1)
       // Every statement that is known on the connection, the clean-up's and the context's among them, becomes another.
       const leave = `perform set_config('app.left', 'behind', false), pg_advisory_lock(7);
-      create temporary table loot as select owner from note;
-      for planted in select name, cardinality(parameter_types) as parameters from pg_prepared_statements where not from_sql loop
-        execute format('deallocate %I', planted.name);
-        execute format('prepare %I%s as select false as planted', planted.name,
-          case when planted.parameters > 0 then format('(%s)', array_to_string(array_fill('text'::text, array[planted.parameters]), ',')) end);
-      end loop;`
+        create temporary table loot as select owner from note; ${replaceAll}`
       if (by === 'a block') {
         await sql.raw(`do $$ declare planted record; begin ${leave} end $$`).execute(ground.as('ada'))
       } else {
@@ -95,6 +98,19 @@ describe.each(grounds)('A prepared statement, on $name', (kind) => {
       expect(await leftBehind(ground)).toEqual(clean)
     },
   )
+
+  it('in a transaction, what a block puts in the place of the context does not change who the next query runs as', async () => {
+    const who = await ground.as('ada').transaction(async (trx) => {
+      await sql`select set_config('app.x', '', true)`.execute(trx)
+      await trx.selectFrom('note').select('id').execute()
+      await sql
+        .raw(`do $$ declare planted record; begin ${replaceAll} perform set_config('role', 'none', true); end $$`)
+        .execute(trx)
+      return await whoRuns(trx)
+    })
+    expect(who).toEqual(runsAs('ada'))
+    expect(await whoRuns(ground.as('ben'))).toEqual(runsAs('ben'))
+  })
 
   it('of a session that was refused does not spoil that of the next one', async () => {
     const db = ground.open()
