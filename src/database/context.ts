@@ -124,7 +124,8 @@ export class ContextBuilder {
         ...extra,
         ...who,
       ]),
-      reassert: this.#step(who),
+      // Unnamed: it is sent after statements that could have put something else under a name.
+      reassert: { ...this.#step(who), name: '' },
       role: identity.role,
       statementTimeoutMs: timeout ?? ofRole.statementTimeoutMs,
       begin: ofRole.begin,

@@ -4,12 +4,13 @@
 import { TRANSACTION_ACCESS_MODES, TRANSACTION_ISOLATION_LEVELS } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
-import { statementName } from './wire/statement-plan.ts'
 import type { Step, StepResult } from './wire/unit.ts'
 
-/** Never named: if somebody deallocated the connection's statements, a transaction must still be able to end. */
+/**
+ * Never named: a transaction must be able to end after somebody deallocated the connection's statements, and nothing that SQL may have put
+ * under a name may stand in for what cleans up after it.
+ */
 const controlStep = (text: string): Step => ({ text, name: '', values: [], silent: true })
-const cleanupStep = (text: string): Step => ({ text, name: statementName(text), values: [], silent: true })
 
 export const commitStep = controlStep('commit')
 export const rollbackStep = controlStep('rollback')
@@ -25,10 +26,10 @@ export function cleanupSteps(embeddedLogin: string | undefined): readonly Step[]
     embeddedLogin === undefined
       ? 'reset session authorization'
       : `set session authorization ${quoteIdentifier(embeddedLogin)}`
-  const steps = [authorization, 'reset all', 'reset role', 'close all', 'unlisten *', 'discard temp'].map(cleanupStep)
+  const steps = [authorization, 'reset all', 'reset role', 'close all', 'unlisten *', 'discard temp'].map(controlStep)
   const check =
     'select pg_catalog.pg_advisory_unlock_all(), exists (select from pg_catalog.pg_prepared_statements where from_sql) as planted'
-  return [...steps, { ...cleanupStep(check), silent: false }]
+  return [...steps, { ...controlStep(check), silent: false }]
 }
 
 /** Whether the clean-up that ended these results found statements prepared by SQL. */

@@ -183,9 +183,9 @@ describe('When statements are lost or stale', () => {
       await pool.query(statement)
       await use()
       expect((await writes()) - before, 'done once').toBeLessThanOrEqual(1)
-      for (const [other, again] of Object.entries(uses(ada)))
-        await expect(again(), `${other} after ${statement} and ${name}`).resolves.not.toThrow()
     }
+    for (const [other, again] of Object.entries(uses(ada)))
+      await expect(again(), `${other} after ${name}`).resolves.not.toThrow()
   })
 
   test.each(Object.keys(uses({} as never)))('%s: works after the shape of its table has changed', async (name) => {
