@@ -86,6 +86,7 @@ export const containedStatements: readonly string[] = [
   ';set role postgres',
   ';discard all',
   ';listen channel',
+  ';declare c cursor with hold for select owner from note',
   ';prepare p as select 1',
   ";set app.left = 'behind'",
   '\u00a0commit',
@@ -101,6 +102,7 @@ export const containedStatements: readonly string[] = [
   `do $$ begin execute 'reset session authorization'; end $$`,
   `do $$ begin execute 'listen channel'; end $$`,
   `do $$ begin execute 'prepare p as select 1'; end $$`,
+  `do $$ begin execute 'declare c cursor with hold for select owner from note'; end $$`,
   `do $$ begin perform set_config('client_encoding', 'LATIN1', false); end $$`,
   // In an expression, where it is a query like any other.
   `select set_config('role', 'none', true)`,
