@@ -222,8 +222,9 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
       }
       await verify(me, 'before', setNote, 'before')
       while (done < mutations) {
+        const before = done
         await attempt(server, me, setNote)
-        if (done % 5_000 === 0) tell?.(`${done} mutations, ${Object.values(found).flat().length} findings`)
+        if (before % 5_000 === 4_999) tell?.(`${before + 1} mutations, ${Object.values(found).flat().length} findings`)
       }
     }),
   )
