@@ -97,7 +97,7 @@ function takeTlsOptions(url: URL): TlsOptions {
   const ssl = take('ssl')
   const options: TlsOptions = {
     mode:
-      take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'verify-full' : 'disable'),
+      take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'require' : 'disable'),
     rootCert: take('sslrootcert'),
     cert: take('sslcert'),
     key: take('sslkey'),
