@@ -96,8 +96,7 @@ function takeTlsOptions(url: URL): TlsOptions {
   const take = (name: string): string | undefined => url.searchParams.get(name) ?? undefined
   const ssl = take('ssl')
   const options: TlsOptions = {
-    mode:
-      take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'require' : 'disable'),
+    mode: take('sslmode') ?? (ssl === undefined ? undefined : ssl === 'true' || ssl === '1' ? 'require' : 'disable'),
     rootCert: take('sslrootcert'),
     cert: take('sslcert'),
     key: take('sslkey'),
