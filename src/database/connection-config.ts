@@ -4,7 +4,7 @@
  * Owns TLS: off localhost it is verified in full unless the caller says otherwise in so many words, and a CA given beside an
  * `sslmode` is never lost. Reads certificate files when the pool is made, not before.
  */
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
 
@@ -146,7 +146,9 @@ function toTls(given: pg.PoolConfig['ssl'], url: TlsOptions | undefined, local: 
 
 function readFile(option: string, path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    // Not imported above: as an ES module node:fs brings half of Node with it, which would be most of what importing Tenon costs.
+    const fs: typeof import('node:fs') = createRequire(import.meta.url)('node:fs')
+    return fs.readFileSync(path, 'utf8')
   } catch (cause) {
     throw configError(`the file that ${option} names cannot be read`, 'Check the path and its permissions.', cause)
   }

@@ -86,6 +86,11 @@ export class TenonConnection implements DatabaseConnection {
     this.#conversation.pinned = true
   }
 
+  /** The holder wants one query and gives the connection back: what it leaves is cleaned in the same round trip. */
+  unpin(): void {
+    this.#conversation.pinned = false
+  }
+
   /** Runs a statement and returns its rows. */
   async executeQuery<R>(compiledQuery: CompiledQuery): Promise<QueryResult<R>> {
     const control = this.#control?.query === compiledQuery ? this.#control : undefined

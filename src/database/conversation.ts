@@ -53,7 +53,7 @@ export class Conversation {
   constructor(runner: Runner, mode: ConnectionMode, context: Context | undefined) {
     this.#runner = runner
     this.#mode = mode
-    // A service may hold its connection by Kysely's connection(): it is cleaned when it is given back.
+    // Whoever holds a service's connection by Kysely's connection() keeps its state: it is cleaned when it is given back.
     this.pinned = mode === 'service'
     this.#context = context
   }

@@ -3,7 +3,6 @@
  *
  * Owns the options of a database and its life cycle. Making one opens nothing; the first statement does.
  */
-import { inspect } from 'node:util'
 import {
   type Dialect,
   Kysely,
@@ -105,6 +104,9 @@ const defaultPingTimeoutMs = 5_000
 export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
   return new Database<DB>(options)
 }
+
+// util.inspect.custom by its registered name: importing node:util costs more than the rest of this file.
+const printed: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 
 /** Keeps the seam of `withDedicatedConnection` out of the object's public methods. */
 const dedicated = Symbol('dedicated')
@@ -393,7 +395,7 @@ export class Database<DB> implements AsyncDisposable {
   }
 
   /** Shows no connection string. */
-  [inspect.custom](): string {
+  [printed](): string {
     return `Database { roles: [${this.#roles.join(', ')}], kind: ${this.#pool.source.kind} }`
   }
 

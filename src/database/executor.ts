@@ -78,6 +78,7 @@ export class TenonExecutor extends DefaultQueryExecutor {
     if (this.#provider !== undefined) return await super.executeQuery<R>(compiledQuery, options)
     const { driver } = this.owner
     const connection = await driver.acquireConnection()
+    connection.unpin()
     let result: QueryResult<R>
     try {
       result = await connection.executeQuery<R>(compiledQuery)

@@ -5,7 +5,7 @@
  * Owns that exchange only; who waits for whom is decided by the caller.
  */
 import { Buffer } from 'node:buffer'
-import { connect, isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 
 /** Bounds the whole exchange; a server that does not answer leaves the connection to be destroyed. */
 const cancelTimeoutMs = 5_000
@@ -24,8 +24,10 @@ export interface CancelTarget {
  *
  * @throws {Error} when the server cannot be reached or does not close the socket in time; the cancel may then still arrive later.
  */
-export function cancelRequest(target: CancelTarget): Promise<void> {
-  return new Promise((resolve, reject) => {
+export async function cancelRequest(target: CancelTarget): Promise<void> {
+  // Loaded here and not above, like node:tls below: most processes never cancel, and each costs milliseconds at start.
+  const { connect, isIP } = await import('node:net')
+  await new Promise<void>((resolve, reject) => {
     let stream: Socket = target.host.startsWith('/')
       ? connect(`${target.host}/.s.PGSQL.${target.port}`)
       : connect(target.port, target.host)
@@ -62,7 +64,6 @@ export function cancelRequest(target: CancelTarget): Promise<void> {
       if (answer[0] !== 0x53) return fail(new Error('the server refused TLS for the cancel request'))
       const options = typeof target.ssl === 'object' && target.ssl !== null ? target.ssl : {}
       const servername = isIP(target.host) === 0 ? { servername: target.host } : {}
-      // Loaded here and not above: most processes never cancel over TLS, and the module costs milliseconds at start.
       import('node:tls').then((tls) => {
         stream.removeListener('error', fail)
         stream = tls.connect({ ...options, ...servername, host: target.host, socket: stream }, send)
