@@ -3,17 +3,9 @@
  * `node codegen/build-sql.ts` writes, with `--check` it only compares and exits 1 on a difference.
  * The output depends on the files alone: no dates, no machine, sorted by name.
  */
-import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ModuleFile, readModuleFile } from './sql-file.ts'
-
-interface NumberedFile extends ModuleFile {
-  readonly version: string
-  readonly slug: string
-  readonly path: string
-  readonly sql: string
-}
+import { type ModuleFile, readModuleFile } from '../src/migrate/module-file.ts'
 
 /**
  * Reads sql/ and returns the files of src/generated.
@@ -71,10 +63,10 @@ export interface SqlObject {
 
 /** One numbered file of a module. */
 export interface SqlFile {
-  /** Four digits, from 0001. */
+  /** Digits: 0001 and on in the library, four or more in a host. */
   readonly version: string
   readonly slug: string
-  /** Path from the package's top folder. */
+  /** Path from the package's top folder, or what the host calls the file. */
   readonly path: string
   /** The privilege that running it takes, in words. */
   readonly privilege: string
@@ -94,15 +86,18 @@ export interface SqlFile {
 
 /** A named set of SQL files. */
 export interface SqlModule {
-  readonly name: SqlModuleName
-  /** core: what the library needs. demo: the example tables. opt-in: changes what other software on the server may do. */
-  readonly kind: 'core' | 'demo' | 'opt-in'
+  readonly name: string
+  /**
+   * core: what the library needs. feature: something to have, by name. demo: the example tables. opt-in: changes what other software on
+   * the server may do. host: the application's own.
+   */
+  readonly kind: 'core' | 'feature' | 'demo' | 'opt-in' | 'host'
   /** Modules that come first. */
-  readonly requires: readonly SqlModuleName[]
+  readonly requires: readonly string[]
   readonly files: readonly SqlFile[]
 }
 
-/** The name of a module. */
+/** The name of a module of the library. */
 export type SqlModuleName = ${[...modules.keys()].map(literal).join(' | ')}
 
 /** Every module, by name. */
@@ -112,7 +107,7 @@ ${entries.join('\n')}
 `
 }
 
-function fileSource(file: NumberedFile): string {
+function fileSource(file: ModuleFile): string {
   return [
     `      {`,
     `        version: ${literal(file.version)},`,
@@ -123,34 +118,32 @@ function fileSource(file: NumberedFile): string {
     `        transactional: ${file.transactional},`,
     `        placeholders: ${literal(file.placeholders)},`,
     `        creates: ${literal(file.creates)},`,
-    `        sha256: ${literal(createHash('sha256').update(file.sql).digest('hex'))},`,
+    `        sha256: ${literal(file.sha256)},`,
     `        sql: ${template(file.sql)},`,
     `        down: ${file.down === undefined ? 'undefined' : template(file.down)},`,
     `      },`,
   ].join('\n')
 }
 
-function readModule(root: string, name: string): readonly NumberedFile[] {
+function readModule(root: string, name: string): readonly ModuleFile[] {
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name))
     throw new Error(`sql/modules/${name}: a module is named in kebab-case`)
   const files = namesIn(join(root, 'sql', 'modules', name)).map((fileName, index) => {
     const path = `sql/modules/${name}/${fileName}`
-    const [, version = '', slug = ''] = /^(\d{4})_([a-z][a-z0-9_]*)\.sql$/.exec(fileName) ?? []
-    if (version === '') throw new Error(`${path}: a file is named NNNN_slug.sql`)
-    if (Number(version) !== index + 1) throw new Error(`${path}: the numbers go from 0001 without a gap`)
-    const sql = readText(join(root, path))
-    return { ...readModuleFile(path, sql), version, slug, path, sql }
+    const file = readModuleFile(path, readText(join(root, path)), 'library')
+    if (Number(file.version) !== index + 1) throw new Error(`${path}: the numbers go from 0001 without a gap`)
+    return file
   })
   if (files.length === 0) throw new Error(`sql/modules/${name}: no file`)
   if (new Set(files.map((file) => file.kind)).size > 1) throw new Error(`sql/modules/${name}: files of different kinds`)
   return files
 }
 
-function requiresOf(files: readonly NumberedFile[]): readonly string[] {
+function requiresOf(files: readonly ModuleFile[]): readonly string[] {
   return [...new Set(files.flatMap((file) => file.requires))].sort()
 }
 
-function checkNoCycle(modules: ReadonlyMap<string, readonly NumberedFile[]>): void {
+function checkNoCycle(modules: ReadonlyMap<string, readonly ModuleFile[]>): void {
   const done = new Set<string>()
   const visit = (name: string, path: readonly string[]): void => {
     if (path.includes(name)) throw new Error(`sql/modules: ${[...path, name].join(' requires ')}`)

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { type ColumnType, type Generated, sql } from 'kysely'
 import { createDatabase, type Database, isTenonError, withDedicatedConnection } from '../src/index.ts'
-import { applyModules } from '../src/migrate/index.ts'
+import { applyMigrations } from '../src/migrate/index.ts'
 import { type Author, favouriteTag, readAuthors, unnamed } from './package-documents.ts'
 
 interface DB {
@@ -31,7 +31,7 @@ interface DB {
 
 async function show(db: Database<DB>, where: string): Promise<void> {
   const start = performance.now()
-  const { applied } = await applyModules(db, { modules: ['projects', 'activity', 'customers'] })
+  const { applied } = await applyMigrations(db, { modules: ['projects', 'activity', 'customers'] })
   const admin = db.service({ actor: 'quickstart', reason: 'to count what all authors have together' })
   const server = await sql<{ version: string }>`select current_setting('server_version') as version`.execute(admin)
   heading(

@@ -26,6 +26,11 @@ export class DedicatedConnection {
     this.#runner = new Runner(lease.line, shared)
   }
 
+  /** The backend's process id; undefined for an embedded database. */
+  get processId(): number | undefined {
+    return this.#runner.line.channel.processId
+  }
+
   /** Runs one statement with bound values. */
   async query<R = Record<string, unknown>>(text: string, values: readonly unknown[] = []): Promise<DedicatedResult<R>> {
     this.#assertOpen()

@@ -13,10 +13,10 @@ export interface SqlObject {
 
 /** One numbered file of a module. */
 export interface SqlFile {
-  /** Four digits, from 0001. */
+  /** Digits: 0001 and on in the library, four or more in a host. */
   readonly version: string
   readonly slug: string
-  /** Path from the package's top folder. */
+  /** Path from the package's top folder, or what the host calls the file. */
   readonly path: string
   /** The privilege that running it takes, in words. */
   readonly privilege: string
@@ -36,15 +36,18 @@ export interface SqlFile {
 
 /** A named set of SQL files. */
 export interface SqlModule {
-  readonly name: SqlModuleName
-  /** core: what the library needs. demo: the example tables. opt-in: changes what other software on the server may do. */
-  readonly kind: 'core' | 'demo' | 'opt-in'
+  readonly name: string
+  /**
+   * core: what the library needs. feature: something to have, by name. demo: the example tables. opt-in: changes what other software on
+   * the server may do. host: the application's own.
+   */
+  readonly kind: 'core' | 'feature' | 'demo' | 'opt-in' | 'host'
   /** Modules that come first. */
-  readonly requires: readonly SqlModuleName[]
+  readonly requires: readonly string[]
   readonly files: readonly SqlFile[]
 }
 
-/** The name of a module. */
+/** The name of a module of the library. */
 export type SqlModuleName = 'activity' | 'auth' | 'customers' | 'ledger' | 'projects' | 'restrict-set-config' | 'roles' | 'timestamps'
 
 /** Every module, by name. */
@@ -453,7 +456,7 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'table', schema: 'tenon', name: 'migrations' }],
-        sha256: 'e4a17356ddc4d6eb69a386b5526c75e7c5144bdcc9642b8b34925f097a6c5b9b',
+        sha256: 'c9cbcd71eaa42321891acbba2fe26c63c5413694906f10ffc5df5359e1fa0b4d',
         sql: `-- The ledger: which file of which module was applied to this database, and with which content.
 --
 -- purpose: makes a second run do nothing and an edited file visible. The applier runs this file before any other, by itself.
@@ -480,8 +483,14 @@ create table tenon.migrations (
   id_type text not null,
   slug text not null,
   sha256 text not null,
+  -- 'running' is what a statement that cannot run in a transaction is until it is through: the next run finishes it.
+  state text not null default 'applied',
+  -- Who applied it: tenon, baseline, or the migration tool that an exported file is for.
+  origin text not null default 'tenon',
+  applied_by text not null default session_user,
   applied_at timestamptz not null default pg_catalog.now(),
   constraint migrations_pkey primary key (module, version, target_schema),
+  constraint migrations_state_check check (state in ('running', 'applied')),
   constraint migrations_sha256_check check (sha256 ~ '^[0-9a-f]{64}$')
 );
 

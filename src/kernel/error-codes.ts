@@ -137,6 +137,8 @@ const entries = {
 
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
+  MIGRATION_SOURCE: { retryable: false, summary: 'A migration file, module or folder cannot be used as it is.' },
+  MIGRATION_DIVERGED: { retryable: false, summary: 'The migration files and what was applied or exported disagree.' },
   MIGRATION_FAILED: { retryable: false, summary: 'A migration could not be applied.' },
 } as const satisfies Readonly<Record<string, ErrorCodeEntry>>
 

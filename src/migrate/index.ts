@@ -1,12 +1,20 @@
-// tenon/migrate: applies the SQL modules that the library ships to a database.
+// tenon/migrate: applies the SQL modules that the library ships, and the host's own migrations, to a database.
 // It owns the order, the ledger and the refusals. The SQL itself is under sql/, and nothing here runs by itself.
 
 export type { SqlFile, SqlModule, SqlModuleName, SqlObject, SqlPlaceholder } from '../generated/modules.ts'
 export { sqlModules } from '../generated/modules.ts'
 export {
-  type ApplyModulesOptions,
-  type ApplyModulesResult,
-  applyModules,
-  type ModuleFileName,
-} from './apply-modules.ts'
+  type ApplyMigrationsOptions,
+  type ApplyMigrationsResult,
+  applyMigrations,
+  planMigrations,
+  type RunOptions,
+} from './apply-migrations.ts'
+export { defineModule, type ModuleSource } from './define-module.ts'
+export type { LedgerEntry } from './ledger.ts'
+export { listMigrations, type Migration, type MigrationSet } from './migration.ts'
+export type { MigrationEvent, MigrationObserver } from './migration-event.ts'
+export { readModules } from './module-folder.ts'
+export type { ModuleChoice } from './module-order.ts'
 export { fillPlaceholders, type IdentityType, type PlaceholderValues } from './placeholders.ts'
+export type { MigrationState, PlannedMigration } from './plan.ts'

@@ -2,26 +2,27 @@
 // conditions that the file tests by itself was not met. It refuses to guess: any other error stays what it was, as the cause.
 
 import type { DedicatedConnection } from '../database/index.ts'
-import type { SqlFile, SqlObject } from '../generated/modules.ts'
+import type { SqlObject } from '../generated/modules.ts'
 import { type ErrorCode, isTenonError, TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
-import type { PlaceholderValues } from './placeholders.ts'
+import type { Migration } from './migration.ts'
 
 /**
  * Turns the error of a file into the one to throw. The file's transaction must have been rolled back.
  *
  * @param connection - the run's connection, to look up which objects exist
  * @param error - what running the file threw
- * @param file - the file
- * @param values - what its placeholders were filled with
+ * @param migration - what was run
+ * @param sql - the text that was run, for the line and column of an error in it
  * @returns QUERY_DUPLICATE_OBJECT with the names, the code of a known condition, or MIGRATION_FAILED
  */
 export async function toMigrationError(
   connection: DedicatedConnection,
   error: unknown,
-  file: SqlFile,
-  values: PlaceholderValues,
+  migration: Migration,
+  sql: string,
 ): Promise<unknown> {
+  const { file, schema } = migration
   // A lost connection, a cancel or a timeout says more by itself, and some of these may simply be tried again.
   if (!isTenonError(error) || error.sqlstate === undefined || error.retryable || passedOn.includes(error.code))
     return error
@@ -37,13 +38,13 @@ export async function toMigrationError(
   }
 
   if (error.code === 'QUERY_DUPLICATE_OBJECT') {
-    const existing = await findExisting(connection, file, values)
+    const existing = await findExisting(connection, migration)
     const [first] = existing
     const names = existing.map((object) => `${object.kind} ${quoteQualified(object.schema, object.name)}`)
     return new TenonError({
       code: 'QUERY_DUPLICATE_OBJECT',
       message: `${file.path}: ${names.length > 0 ? names.join(' and ') : 'an object of the same name'} exists already and is never overwritten`,
-      hint: existing.some((object) => object.schema === values.schema)
+      hint: existing.some((object) => object.schema === schema)
         ? 'name another schema with option schema, or rename the existing object'
         : 'the library needs this name: rename or move the existing object',
       sqlstate: error.sqlstate,
@@ -53,12 +54,12 @@ export async function toMigrationError(
     })
   }
 
-  const schemaIsMissing = error.sqlstate === '3F000' && file.placeholders.includes(':"schema"')
+  const schemaIsMissing = error.sqlstate === '3F000' && migration.targetSchema !== ''
   const denied = error.code === 'ACCESS_DENIED' ? `it takes: ${file.privilege}` : error.hint
   return new TenonError({
     code: 'MIGRATION_FAILED',
-    message: `${file.path}: ${schemaIsMissing ? `schema ${quoteIdentifier(values.schema)} does not exist` : error.message}`,
-    hint: schemaIsMissing ? `create it first: create schema ${quoteIdentifier(values.schema)}` : denied,
+    message: `${placeIn(file.path, sql, error.position)}: ${schemaIsMissing ? `schema ${quoteIdentifier(schema)} does not exist` : error.message}`,
+    hint: schemaIsMissing ? `create it first: create schema ${quoteIdentifier(schema)}` : denied,
     sqlstate: error.sqlstate,
     position: error.position,
     cause: error,
@@ -120,14 +121,28 @@ const conditions: ReadonlyMap<string, Condition> = new Map<string, Condition>([
   ],
 ])
 
-async function findExisting(
+/** `path:line:column` as editors open it; the path alone where the server names no place. */
+function placeIn(path: string, sql: string, position: number | undefined): string {
+  if (position === undefined) return path
+  // The server counts characters, of which an emoji is one and a JavaScript string has two units of it.
+  const before = [...sql].slice(0, position - 1)
+  const lineStart = before.lastIndexOf('\n') + 1
+  const line = before.filter((character) => character === '\n').length + 1
+  return `${path}:${line}:${before.length - lineStart + 1}`
+}
+
+/**
+ * Looks up which of the objects that a migration makes are there.
+ *
+ * @returns those with their schema filled in, in the order of the file
+ */
+export async function findExisting(
   connection: DedicatedConnection,
-  file: SqlFile,
-  values: PlaceholderValues,
+  migration: Migration,
 ): Promise<readonly SqlObject[]> {
   const existing: SqlObject[] = []
-  for (const created of file.creates) {
-    const object = { ...created, schema: created.schema === ':"schema"' ? values.schema : created.schema }
+  for (const created of migration.file.creates) {
+    const object = { ...created, schema: created.schema === ':"schema"' ? migration.schema : created.schema }
     const { rows } = await connection.query(
       object.kind === 'function'
         ? 'select from pg_catalog.pg_proc where pronamespace = pg_catalog.to_regnamespace($1) and proname = $2'

@@ -1,6 +1,9 @@
-// One run at a time per database. It polls pg_try_advisory_lock: a run that waits inside pg_advisory_lock() holds a snapshot,
-// and CREATE INDEX CONCURRENTLY of the run before waits for that snapshot, so that the two would deadlock.
-
+/**
+ * One run at a time per database.
+ *
+ * It polls pg_try_advisory_lock: a run that waits inside pg_advisory_lock() holds a snapshot, and CREATE INDEX CONCURRENTLY of the run
+ * before waits for that snapshot, so that the two would deadlock.
+ */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { DedicatedConnection } from '../database/index.ts'
 import { TenonError } from '../kernel/errors.ts'
@@ -15,6 +18,8 @@ const pollMs = 100
 export interface RunLockOptions {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
+  /** Called once, when somebody else holds the lock. */
+  readonly onWait?: (() => void) | undefined
 }
 
 /**
@@ -32,7 +37,10 @@ export async function withRunLock<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const deadline = performance.now() + options.timeoutMs
+  let told = false
   while (!(await tryLock(connection))) {
+    if (!told) options.onWait?.()
+    told = true
     if (performance.now() >= deadline) {
       throw new TenonError({
         code: 'TIMEOUT_LOCK',
@@ -48,6 +56,26 @@ export async function withRunLock<T>(
     // On a broken connection this fails, the server has released the lock, and the error of `work` is the one to report.
     await connection.query('select pg_catalog.pg_advisory_unlock($1::bigint)', [lockKey]).catch(() => {})
   }
+}
+
+/**
+ * A query that tells whether the backend it runs on holds the lock. Where a pooler hands out another backend for every transaction, the
+ * lock is held by somebody else's, and nothing may run.
+ */
+export const holdsLockSql = `select exists (
+  select from pg_catalog.pg_locks
+  where locktype = 'advisory' and granted and pid = pg_catalog.pg_backend_pid() and objsubid = 1
+    and (classid::bigint << 32 | objid::bigint) = ${lockKey}
+) as held`
+
+/** @throws {TenonError} CONNECTION_CONFIG when {@link holdsLockSql} answered no */
+export function assertHeld(row: Record<string, unknown> | undefined): void {
+  if (row?.['held'] === true) return
+  throw new TenonError({
+    code: 'CONNECTION_CONFIG',
+    message: 'migrations run behind a pooler in transaction mode, where no lock can keep two runs apart',
+    hint: 'give the service a connection straight to the server, or through the pooler in session mode',
+  })
 }
 
 async function tryLock(connection: DedicatedConnection): Promise<boolean> {

@@ -34,7 +34,7 @@ describe('the modules', () => {
     const rows = readFileSync(join(root, 'sql/README.md'), 'utf8')
       .split('\n')
       .map((line) => line.split('|').map((cell) => cell.trim()))
-      .filter((cells) => ['core', 'demo', 'opt-in'].includes(cells[2] ?? ''))
+      .filter((cells) => ['core', 'feature', 'demo', 'opt-in'].includes(cells[2] ?? ''))
     expect(rows.map((cells) => cells.slice(1, 5))).toEqual(wanted)
   })
 
@@ -48,8 +48,7 @@ describe('codegen/build-sql.ts', () => {
   const projects = 'sql/modules/projects/0001_projects.sql'
   beforeEach(() => {
     copy = mkdtempSync(join(tmpdir(), 'tenon-sql-'))
-    for (const folder of ['sql', 'codegen', 'src/generated'])
-      cpSync(join(root, folder), join(copy, folder), { recursive: true })
+    for (const folder of ['sql', 'codegen', 'src']) cpSync(join(root, folder), join(copy, folder), { recursive: true })
   })
   afterEach(() => rmSync(copy, { recursive: true }))
 

@@ -24,8 +24,14 @@ create table tenon.migrations (
   id_type text not null,
   slug text not null,
   sha256 text not null,
+  -- 'running' is what a statement that cannot run in a transaction is until it is through: the next run finishes it.
+  state text not null default 'applied',
+  -- Who applied it: tenon, baseline, or the migration tool that an exported file is for.
+  origin text not null default 'tenon',
+  applied_by text not null default session_user,
   applied_at timestamptz not null default pg_catalog.now(),
   constraint migrations_pkey primary key (module, version, target_schema),
+  constraint migrations_state_check check (state in ('running', 'applied')),
   constraint migrations_sha256_check check (sha256 ~ '^[0-9a-f]{64}$')
 );
 

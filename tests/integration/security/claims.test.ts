@@ -6,7 +6,7 @@ import { sql } from 'kysely'
 import { Pool } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, type Database, type SessionOptions } from '../../../src/index.ts'
-import { applyModules } from '../../../src/migrate/index.ts'
+import { applyMigrations } from '../../../src/migrate/index.ts'
 import { connectNaively, oneSync } from '../../support/naive-session.ts'
 import { embedded, type Ground, powerlessLogin, type TwoTenants } from '../../support/two-tenants.ts'
 
@@ -56,7 +56,7 @@ describe.each([powerlessLogin, embedded])('The claims of a session, on $name', (
         ? { connection: ground.loginUrl ?? '', service: { connection: ground.adminUrl ?? '' } }
         : { connection: ground.pglite },
     )
-    await applyModules(migrating, { modules: ['auth'] })
+    await applyMigrations(migrating, { modules: ['auth'] })
     await migrating.close()
     await ground.admin('grant usage on schema auth, tenon to tenant_member')
     // The pool is shared with code that uses it directly; on PGlite everybody shares the one connection.

@@ -1,5 +1,5 @@
 /**
- * applyModules through the library's own connections: order, ledger, lock and refusals, on the server and on PGlite.
+ * applyMigrations through the library's own connections: order, ledger, lock and refusals, on the server and on PGlite.
  * What the SQL files do is judged in tests/sql.
  */
 import { PGlite } from '@electric-sql/pglite'
@@ -7,7 +7,7 @@ import { sql } from 'kysely'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createDatabase, type Database } from '../../src/index.ts'
-import { applyModules } from '../../src/migrate/index.ts'
+import { applyMigrations } from '../../src/migrate/index.ts'
 import { createLogin, createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const projectsAndRequirements = [
@@ -28,7 +28,7 @@ interface FileName {
 }
 const namesOf = (files: readonly FileName[]) => files.map(({ module, version, slug }) => `${module}/${version}_${slug}`)
 
-describe('applyModules on a server', () => {
+describe('applyMigrations on a server', () => {
   let place: TestDatabase
   let admin: Client
   let db: Database<unknown>
@@ -59,8 +59,8 @@ describe('applyModules on a server', () => {
   }
 
   it('applies what is asked and what it requires, in order, and writes it down', async () => {
-    const { applied, present } = await applyModules(db, { modules: ['projects'] })
-    expect(namesOf(applied)).toEqual(projectsAndRequirements)
+    const { applied, present } = await applyMigrations(db, { modules: ['projects'] })
+    expect(applied).toEqual(projectsAndRequirements)
     expect(present).toEqual([])
     expect(namesOf(await ledger())).toEqual(projectsAndRequirements)
     expect((await ledger()).at(-1)).toMatchObject({ target_schema: 'public', id_type: 'uuid' })
@@ -68,19 +68,19 @@ describe('applyModules on a server', () => {
   })
 
   it('does nothing the second time, and only what is new the third', async () => {
-    await applyModules(db, { modules: ['projects'] })
-    const second = await applyModules(db, { modules: ['projects'] })
+    await applyMigrations(db, { modules: ['projects'] })
+    const second = await applyMigrations(db, { modules: ['projects'] })
     expect(second.applied).toEqual([])
-    expect(namesOf(second.present)).toEqual(projectsAndRequirements)
-    const third = await applyModules(db, { modules: ['projects', 'customers'] })
-    expect(namesOf(third.applied)).toEqual(['customers/0001_customers'])
+    expect(second.present).toEqual(projectsAndRequirements)
+    const third = await applyMigrations(db, { modules: ['projects', 'customers'] })
+    expect(third.applied).toEqual(['customers/0001_customers'])
   })
 
   it('applies each file once when two processes start together', async () => {
     const others = [open(), open(), open()]
     try {
       const results = await Promise.all(
-        others.map((other) => applyModules(other, { modules: ['projects', 'activity'] })),
+        others.map((other) => applyMigrations(other, { modules: ['projects', 'activity'] })),
       )
       expect(results.map((result) => result.applied.length).sort()).toEqual([0, 0, 9])
       expect(await ledger()).toHaveLength(9)
@@ -91,9 +91,9 @@ describe('applyModules on a server', () => {
 
   it('makes the tables once per schema, each for its own kind of identity', async () => {
     await admin.query('create schema "Odd ""name"')
-    await applyModules(db, { modules: ['projects'] })
-    const { applied } = await applyModules(db, { modules: ['projects'], schema: 'Odd "name', id: 'text' })
-    expect(namesOf(applied)).toEqual(['projects/0001_projects'])
+    await applyMigrations(db, { modules: ['projects'] })
+    const { applied } = await applyMigrations(db, { modules: ['projects'], schema: 'Odd "name', id: 'text' })
+    expect(applied).toEqual(['projects/0001_projects'])
     const { rows } = await admin.query(
       `select table_schema, data_type from information_schema.columns where table_name = 'projects' and column_name = 'owner_id' order by 1`,
     )
@@ -104,9 +104,9 @@ describe('applyModules on a server', () => {
   })
 
   it('refuses another kind of identity for tables that are there', async () => {
-    await applyModules(db, { modules: ['projects'] })
-    await expect(applyModules(db, { modules: ['projects'], id: 'bigint' })).rejects.toMatchObject({
-      code: 'MIGRATION_FAILED',
+    await applyMigrations(db, { modules: ['projects'] })
+    await expect(applyMigrations(db, { modules: ['projects'], id: 'bigint' })).rejects.toMatchObject({
+      code: 'MIGRATION_DIVERGED',
       message: expect.stringContaining(
         'sql/modules/projects/0001_projects.sql was applied for identities of type uuid',
       ),
@@ -114,10 +114,10 @@ describe('applyModules on a server', () => {
   })
 
   it('refuses a file that was edited after it was applied, before it applies anything', async () => {
-    await applyModules(db, { modules: ['auth'] })
+    await applyMigrations(db, { modules: ['auth'] })
     await admin.query(`update tenon.migrations set sha256 = repeat('0', 64) where module = 'auth' and version = '0002'`)
-    await expect(applyModules(db, { modules: ['projects'] })).rejects.toMatchObject({
-      code: 'MIGRATION_FAILED',
+    await expect(applyMigrations(db, { modules: ['projects'] })).rejects.toMatchObject({
+      code: 'MIGRATION_DIVERGED',
       message: 'sql/modules/auth/0002_auth.sql was applied with another content',
     })
     expect(await relations('public')).toEqual([])
@@ -127,7 +127,7 @@ describe('applyModules on a server', () => {
   it('never overwrites an object of the host: it names it, keeps it, and goes on when it is out of the way', async () => {
     await admin.query(`create table public.user_activities (precious int); insert into public.user_activities values (1);
       create function public.calculate_activity_score(user_id uuid) returns numeric language sql return 7`)
-    await expect(applyModules(db, { modules: ['activity'] })).rejects.toMatchObject({
+    await expect(applyMigrations(db, { modules: ['activity'] })).rejects.toMatchObject({
       code: 'QUERY_DUPLICATE_OBJECT',
       sqlstate: '42P07',
       message: expect.stringContaining('0002_user_activities.sql: table "public"."user_activities" exists already'),
@@ -139,7 +139,7 @@ describe('applyModules on a server', () => {
     expect(namesOf(await ledger()).at(-1)).toBe('activity/0001_profiles')
 
     await admin.query('alter table public.user_activities rename to ours')
-    await expect(applyModules(db, { modules: ['activity'] })).rejects.toMatchObject({
+    await expect(applyMigrations(db, { modules: ['activity'] })).rejects.toMatchObject({
       code: 'QUERY_DUPLICATE_OBJECT',
       sqlstate: '42723',
       message: expect.stringContaining('function "public"."calculate_activity_score" exists already'),
@@ -147,15 +147,15 @@ describe('applyModules on a server', () => {
     expect((await admin.query('select public.calculate_activity_score(null) as score')).rows).toEqual([{ score: '7' }])
 
     await admin.query('drop function public.calculate_activity_score')
-    const { applied } = await applyModules(db, { modules: ['activity'] })
-    expect(namesOf(applied)).toEqual(['activity/0003_calculate_activity_score'])
+    const { applied } = await applyMigrations(db, { modules: ['activity'] })
+    expect(applied).toEqual(['activity/0003_calculate_activity_score'])
   })
 
   it('says which file failed and why, for every other failure', async () => {
-    await expect(applyModules(db, { modules: ['projects'], schema: 'not_there' })).rejects.toMatchObject({
+    await expect(applyMigrations(db, { modules: ['projects'], schema: 'not_there' })).rejects.toMatchObject({
       code: 'MIGRATION_FAILED',
       sqlstate: '3F000',
-      message: 'sql/modules/projects/0001_projects.sql: schema "not_there" does not exist',
+      message: 'sql/modules/projects/0001_projects.sql:14:14: schema "not_there" does not exist',
     })
   })
 
@@ -174,7 +174,9 @@ describe('applyModules on a server', () => {
     ['a schema that is too long', { modules: ['projects'], schema: 'x'.repeat(64) }, 'IDENTIFIER_INVALID'],
   ])('refuses %s before anything is sent', async (_, options, code) => {
     // The options are wrong on purpose.
-    await expect(applyModules(db, options as unknown as Parameters<typeof applyModules>[1])).rejects.toMatchObject({
+    await expect(
+      applyMigrations(db, options as unknown as Parameters<typeof applyMigrations>[1]),
+    ).rejects.toMatchObject({
       code,
     })
     expect(db.stats().roundTrips).toBe(0)
@@ -183,11 +185,11 @@ describe('applyModules on a server', () => {
   it('waits for another run no longer than it is told, and then works', async () => {
     const key = String(0x74656e6f6e)
     await admin.query('select pg_advisory_lock($1)', [key])
-    await expect(applyModules(db, { modules: ['roles'], lockTimeoutMs: 250 })).rejects.toMatchObject({
+    await expect(applyMigrations(db, { modules: ['roles'], runLockTimeoutMs: 250 })).rejects.toMatchObject({
       code: 'TIMEOUT_LOCK',
       retryable: true,
     })
-    const waiting = applyModules(db, { modules: ['timestamps'] })
+    const waiting = applyMigrations(db, { modules: ['timestamps'] })
     await admin.query('select pg_advisory_unlock($1)', [key])
     expect((await waiting).applied).toHaveLength(2)
   })
@@ -195,16 +197,16 @@ describe('applyModules on a server', () => {
   it('stops waiting when it is told to stop', async () => {
     await admin.query('select pg_advisory_lock($1)', [String(0x74656e6f6e)])
     const controller = new AbortController()
-    const waiting = applyModules(db, { modules: ['roles'], signal: controller.signal })
+    const waiting = applyMigrations(db, { modules: ['roles'], signal: controller.signal })
     setTimeout(() => controller.abort(), 50)
     await expect(waiting).rejects.toThrow(/abort/i)
   })
 
   it('leaves nothing of a file whose connection was cut, and can be run again', async () => {
-    await applyModules(db, { modules: ['auth'] })
+    await applyMigrations(db, { modules: ['auth'] })
     // The file has run and its entry waits for this lock when the connection is cut.
     await admin.query('begin; lock table tenon.migrations in exclusive mode')
-    const cut = applyModules(db, { modules: ['timestamps'] }).catch((error: unknown) => error)
+    const cut = applyMigrations(db, { modules: ['timestamps'] }).catch((error: unknown) => error)
     const watcher = new Client({ connectionString: place.adminUrl })
     await watcher.connect()
     const terminate = `select pg_terminate_backend(pid) from pg_stat_activity
@@ -215,13 +217,13 @@ describe('applyModules on a server', () => {
     await admin.query('rollback')
     const { rows } = await admin.query(`select to_regproc('tenon.update_modified_column') as made`)
     expect(rows).toEqual([{ made: null }])
-    expect(namesOf((await applyModules(db, { modules: ['timestamps'] })).applied)).toEqual([
+    expect((await applyMigrations(db, { modules: ['timestamps'] })).applied).toEqual([
       'timestamps/0001_update_modified_column',
     ])
   })
 
   it('leaves sessions whole after restrict-set-config, which takes set_config from their statements', async () => {
-    await applyModules(db, { modules: ['projects', 'restrict-set-config'] })
+    await applyMigrations(db, { modules: ['projects', 'restrict-set-config'] })
     await using login = await createLogin(place)
     // What the file itself does for tenon_login. The grant would keep the login from being dropped.
     await admin.query(`grant execute on function pg_catalog.set_config(text, text, boolean) to "${login.name}"`)
@@ -248,11 +250,13 @@ describe('applyModules on a server', () => {
 
   it('needs a service connection', async () => {
     await using sessionsOnly = createDatabase({ connection: place.adminUrl })
-    await expect(applyModules(sessionsOnly, { modules: ['roles'] })).rejects.toMatchObject({ code: 'SERVICE_MISSING' })
+    await expect(applyMigrations(sessionsOnly, { modules: ['roles'] })).rejects.toMatchObject({
+      code: 'SERVICE_MISSING',
+    })
   })
 })
 
-describe('applyModules on PGlite', () => {
+describe('applyMigrations on PGlite', () => {
   let pglite: PGlite
   let db: Database<unknown>
   beforeAll(async () => {
@@ -266,7 +270,7 @@ describe('applyModules on PGlite', () => {
 
   it('refuses a tenon_login that is powerful, and says how to mend it', async () => {
     await pglite.exec('create role tenon_login login superuser')
-    await expect(applyModules(db, { modules: ['roles'] })).rejects.toMatchObject({
+    await expect(applyMigrations(db, { modules: ['roles'] })).rejects.toMatchObject({
       code: 'LOGIN_POWERFUL',
       sqlstate: '55000',
       message: 'sql/modules/roles/0001_roles.sql: role tenon_login exists and is more than a powerless login',
@@ -276,8 +280,10 @@ describe('applyModules on PGlite', () => {
   })
 
   it('applies modules, once, and its tables then keep sessions apart', async () => {
-    expect((await applyModules(db, { modules: ['projects'] })).applied).toHaveLength(projectsAndRequirements.length - 1)
-    expect((await applyModules(db, { modules: ['projects'] })).applied).toEqual([])
+    expect((await applyMigrations(db, { modules: ['projects'] })).applied).toHaveLength(
+      projectsAndRequirements.length - 1,
+    )
+    expect((await applyMigrations(db, { modules: ['projects'] })).applied).toEqual([])
     const sessionOf = (sub: string) => db.session({ role: 'authenticated', claims: { sub } }).$extendTables<Tables>()
     const ada = sessionOf('a0000000-0000-4000-8000-00000000000a')
     const ben = sessionOf('b0000000-0000-4000-8000-00000000000b')
