@@ -5,6 +5,7 @@
  */
 import { type Database, type DedicatedConnection, withDedicatedConnection } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
+import { quoteIdentifier } from '../kernel/identifier.ts'
 import { watchProgress } from './build-progress.ts'
 import { forgetMigration, readLedger, recordMigration } from './ledger.ts'
 import { listMigrations, type Migration, type MigrationSet } from './migration.ts'
@@ -177,7 +178,7 @@ export async function inTransaction(
   work: () => Promise<void>,
 ): Promise<void> {
   try {
-    const { rows } = await connection.script(`begin; ${settings(migration, options, 'set local')}; ${holdsLockSql}`)
+    const { rows } = await connection.script(`begin; ${settingsOf(migration, options, 'set local')}; ${holdsLockSql}`)
     assertHeld(rows[0])
     await work()
     await connection.script('commit')
@@ -194,7 +195,7 @@ async function applyAlone(
   unfinished: boolean,
   options: RunOptions,
 ): Promise<void> {
-  const { rows } = await connection.script(`${settings(migration, options, 'set')}; ${holdsLockSql}`)
+  const { rows } = await connection.script(`${settingsOf(migration, options, 'set')}; ${holdsLockSql}`)
   assertHeld(rows[0])
   await recordMigration(connection, migration, 'tenon', 'running')
   try {
@@ -218,10 +219,13 @@ async function takeBack(connection: DedicatedConnection, migration: Migration, e
   }
 }
 
-// No file of the library relies on a search_path, and the caller's must not lead one astray. A host's unqualified names mean its schema.
-function settings({ module, schema }: Migration, { lockTimeoutMs = 5_000 }: RunOptions, set: string): string {
+/**
+ * What every migration runs under. No file of the library relies on a search_path, and the caller's must not lead one astray; a host's
+ * unqualified names mean its schema.
+ */
+export function settingsOf({ module, schema }: Migration, { lockTimeoutMs = 5_000 }: RunOptions, set: string): string {
   if (!Number.isInteger(lockTimeoutMs) || lockTimeoutMs < 0)
     throw new TenonError({ code: 'OPTION_INVALID', message: 'option lockTimeoutMs is no whole number of milliseconds' })
-  const path = module.kind === 'host' ? `"${schema.replaceAll('"', '""')}"` : `''`
+  const path = module.kind === 'host' ? quoteIdentifier(schema) : `''`
   return `${set} search_path to ${path}; ${set} lock_timeout to ${lockTimeoutMs}; ${set} statement_timeout to 0`
 }

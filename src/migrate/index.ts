@@ -10,6 +10,7 @@ export {
   planMigrations,
   type RunOptions,
 } from './apply-migrations.ts'
+export { type BaselineMigrationsOptions, baselineMigrations } from './baseline-migrations.ts'
 export { defineModule, type ModuleSource } from './define-module.ts'
 export type { LedgerEntry } from './ledger.ts'
 export { listMigrations, type Migration, type MigrationSet } from './migration.ts'
@@ -18,3 +19,5 @@ export { readModules } from './module-folder.ts'
 export type { ModuleChoice } from './module-order.ts'
 export { fillPlaceholders, type IdentityType, type PlaceholderValues } from './placeholders.ts'
 export type { MigrationState, PlannedMigration } from './plan.ts'
+export { toScript } from './preview.ts'
+export { type RevertMigrationsOptions, revertMigrations } from './revert-migrations.ts'

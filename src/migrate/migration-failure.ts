@@ -23,9 +23,13 @@ export async function toMigrationError(
   sql: string,
 ): Promise<unknown> {
   const { file, schema } = migration
-  // A lost connection, a cancel or a timeout says more by itself, and some of these may simply be tried again.
-  if (!isTenonError(error) || error.sqlstate === undefined || error.retryable || passedOn.includes(error.code))
-    return error
+  // A lost connection says more by itself.
+  if (!isTenonError(error) || error.sqlstate === undefined || lost.includes(error.code)) return error
+  const { code, retryable, sqlstate, hint } = error
+  if (retryable || passedOn.includes(code)) {
+    const message = `${file.path}: ${error.message}`
+    return new TenonError({ code, retryable, sqlstate, hint, message, cause: error })
+  }
 
   const condition = error.constraint === undefined ? undefined : conditions.get(error.constraint)
   if (condition !== undefined) {
@@ -66,7 +70,8 @@ export async function toMigrationError(
   })
 }
 
-const passedOn: readonly ErrorCode[] = ['QUERY_CANCELED', 'TIMEOUT_STATEMENT', 'CONNECTION_LOST', 'COMMIT_UNKNOWN']
+const lost: readonly ErrorCode[] = ['CONNECTION_LOST', 'COMMIT_UNKNOWN']
+const passedOn: readonly ErrorCode[] = ['QUERY_CANCELED', 'TIMEOUT_STATEMENT', 'TRANSACTION_READ_ONLY']
 
 interface Condition {
   readonly code: ErrorCode

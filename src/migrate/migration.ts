@@ -4,6 +4,7 @@
  * What the runner, the exports, the lint and the drift all start from, so that they agree on what there is and in which order.
  */
 import { type SqlFile, type SqlModule, sqlModules } from '../generated/modules.ts'
+import { terminated } from './module-file.ts'
 import { type ModuleChoice, orderModules } from './module-order.ts'
 import { fillPlaceholders, type IdentityType, type PlaceholderValues } from './placeholders.ts'
 
@@ -29,7 +30,7 @@ export interface Migration {
   readonly targetSchema: string
   /** The identity type it is for; '' for a file that does not use it. */
   readonly idType: string
-  /** Placeholders filled. */
+  /** Placeholders filled, the last statement closed with a semicolon. */
   readonly sql: string
   /** What undoes it, placeholders filled; undefined when nothing does. */
   readonly down: string | undefined
@@ -59,8 +60,8 @@ export function listMigrations(set: MigrationSet): readonly Migration[] {
       schema: values.schema,
       targetSchema: file.placeholders.includes(':"schema"') ? values.schema : '',
       idType: file.placeholders.includes(':id_type') ? values.id : '',
-      sql: fillPlaceholders(file.sql, values),
-      down: file.down === undefined ? undefined : fillPlaceholders(file.down, values),
+      sql: fillPlaceholders(terminated(file.sql), values),
+      down: file.down === undefined ? undefined : fillPlaceholders(terminated(file.down), values),
     })),
   )
 }

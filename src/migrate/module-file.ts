@@ -137,6 +137,20 @@ function separateQuoted(text: string, fail: Fail): { readonly code: string; read
   return { code, quoted }
 }
 
+/**
+ * Returns SQL that ends with a semicolon, so that a statement can follow it. A file may leave the last one out.
+ *
+ * @param sql - a text that {@link readModuleFile} has taken
+ */
+export function terminated(sql: string): string {
+  const { code, quoted } = separateQuoted(sql, () => {
+    throw new Error('the text was read before')
+  })
+  const end = Math.max(code.trimEnd().length, quoted.trimEnd().length)
+  // On a line of its own: the text may end with a comment.
+  return code[end - 1] === ';' ? sql : `${sql.trimEnd()}\n;\n`
+}
+
 // psql does not fill placeholders inside quotes, and a value from outside must never be put into a string.
 function checkPlaceholders(code: string, quoted: string, parameters: string | undefined, fail: Fail): void {
   if (parameters !== undefined) {

@@ -14,6 +14,7 @@ import { cancelsInUnits, fourSyncControl } from './cancels-in-units.ts'
 import { chaos } from './chaos.ts'
 import { lateCancels, naiveControl } from './late-cancels.ts'
 import { readLoginFacts } from './login-facts.ts'
+import { blockingLockControl, migrationKills, migrationRaces } from './migrations.ts'
 import { poolFairness } from './pool-fairness.ts'
 import { protocolFuzz } from './protocol-fuzz.ts'
 import { createRandom, type Random } from './random.ts'
@@ -78,6 +79,18 @@ const runs: Readonly<Record<string, Run>> = {
     go: ({ size, ...scene }) =>
       statementCache({ ...scene, operations: size(500_000), texts: 5_000, statementCacheSize: 100 }),
     holds: { errors: none, wrong: none, healed: some, mostHeld: (value) => Number(value) <= 100 },
+  },
+  'migration-races': {
+    go: ({ ledger, size, tell }) => migrationRaces({ url: ledger.adminUrl, runners: 8, rounds: size(1_000), tell }),
+    holds: { wrong: none, errors: none },
+  },
+  'migration-races-control': {
+    go: ({ ledger }) => blockingLockControl(ledger.adminUrl, 3),
+    holds: { deadlocks: some },
+  },
+  'migration-kills': {
+    go: ({ ledger, tell }) => migrationKills({ url: ledger.adminUrl, moments: ['before', 'after'], tell }),
+    holds: { wrong: none, resumed: some },
   },
   'protocol-fuzz': {
     go: async ({ ledger, size, ...scene }) =>
