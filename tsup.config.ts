@@ -7,14 +7,17 @@ import { defineConfig } from 'tsup'
 
 interface Manifest {
   readonly exports: Readonly<Record<string, string | { readonly default: string }>>
+  readonly bin: Readonly<Record<string, string>>
 }
 
 const manifest: Manifest = JSON.parse(readFileSync(new URL('./package.json', import.meta.url), 'utf8'))
 
 const entry: Record<string, string> = {}
-for (const [subpath, target] of Object.entries(manifest.exports)) {
-  if (typeof target === 'string') continue
-  const name = target.default.replace('./dist/', '').replace(/\.js$/, '')
+const exported = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
+  typeof target === 'string' ? [] : [[subpath, target.default] as const],
+)
+for (const [subpath, target] of [...exported, ...Object.entries(manifest.bin)]) {
+  const name = target.replace('./dist/', '').replace(/\.js$/, '')
   const source = `src/${name}.ts`
   if (!existsSync(new URL(source, import.meta.url)))
     throw new Error(`${source}, of export "${subpath}", does not exist.`)

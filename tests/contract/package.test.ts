@@ -142,6 +142,13 @@ describe('the packed tarball', () => {
     )
   })
 
+  it('brings the program tenon', () => {
+    const program = join(project, 'node_modules/.bin/tenon')
+    const words = ['migrate', 'up', '--modules', 'timestamps', '--embedded', 'db']
+    expect(mustRun(process.execPath, [program, ...words])).toContain('2 applied, 0 there before\n')
+    expect(run(process.execPath, [program, 'migrate', 'upp'])).toMatchObject({ status: 2 })
+  })
+
   it('compiles under the bundler resolution too', () => {
     const settings = ['--module', 'esnext', '--moduleResolution', 'bundler', '--skipLibCheck']
     expect(compile('main.ts', ...settings)).toEqual({ status: 0, output: '' })

@@ -1,0 +1,191 @@
+/** `tenon migrate` as a person uses it: what is printed where, and the exit code. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { run } from '../../src/cli/run.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+let place: TestDatabase
+let folder: string
+
+beforeEach(async () => {
+  place = await createTestDatabase()
+  folder = mkdtempSync(join(tmpdir(), 'tenon-cli-'))
+})
+afterEach(async () => {
+  await place.drop()
+  rmSync(folder, { recursive: true })
+})
+
+interface Ending {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+async function tenon(words: string, environment: Readonly<Record<string, string>> = {}): Promise<Ending> {
+  const [out, err]: [string[], string[]] = [[], []]
+  const code = await run(words.split(' '), {
+    environment: { DATABASE_URL: place.adminUrl, ...environment },
+    signal: new AbortController().signal,
+    colour: false,
+    print: (text) => out.push(text),
+    tell: (text) => err.push(text),
+  })
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
+
+const write = (name: string, sql: string) => writeFileSync(join(folder, name), sql)
+
+describe('tenon migrate', () => {
+  it('goes from a new file to an applied one, and back', async () => {
+    expect(await tenon(`migrate new create-orders --dir ${folder}`)).toMatchObject({
+      code: 0,
+      out: join(folder, '0001_create_orders.sql'),
+    })
+    expect(readFileSync(join(folder, '0001_create_orders.sql'), 'utf8')).toMatch(
+      /^-- create orders\n--\n-- requires: none\n/,
+    )
+    write('0001_create_orders.sql', '-- down: drop table orders\ncreate table orders (id int)')
+    expect(await tenon(`migrate plan --dir ${folder}`)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/app\/0001_create_orders +pending/),
+    })
+    expect(await tenon(`migrate up --dir ${folder}`)).toMatchObject({
+      code: 0,
+      out: '2 applied, 0 there before',
+      err: expect.stringMatching(
+        /^1\/2 ledger\/0001_migrations\n {4}done in \d+ ms\n2\/2 app\/0001_create_orders\n {4}done in \d+ ms$/,
+      ),
+    })
+    expect(await tenon(`migrate up --dir ${folder}`)).toEqual({ code: 0, out: 'nothing to do: 2 applied', err: '' })
+    expect(await tenon(`migrate status --check --dir ${folder}`)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /^migration +state +at \(UTC\) +by\nledger\/0001_migrations +applied +20\d\d-\S+ \S+ +tenon\napp\/0001/,
+      ),
+    })
+    expect(await tenon(`migrate down --dir ${folder}`)).toMatchObject({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^MIGRATION_FAILED taking back .* loses data\n {2}pass .*--allow-data-loss/),
+    })
+    expect(await tenon(`migrate down --allow-data-loss --dir ${folder}`)).toMatchObject({
+      code: 0,
+      out: '1 taken back',
+    })
+    expect(await tenon(`migrate status --check --dir ${folder}`)).toMatchObject({ code: 1, err: '' })
+  })
+
+  it('prints the SQL of a dry run and changes nothing', async () => {
+    const { code, out } = await tenon('migrate up --modules projects --schema shop --id text --dry-run')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^-- ledger\/0001_migrations\nbegin;\nset local search_path to '';/)
+    expect(out).toContain('create table "shop".projects')
+    expect(out).toContain('default cast(tenon.subject() as text)')
+    expect((await tenon('migrate status --modules projects --json')).out).toMatch(
+      /"name":"ledger\/0001_migrations","state":"pending"/,
+    )
+    expect((await tenon('migrate plan --sql --modules projects --schema shop --id text')).out).toBe(out)
+  })
+
+  it('prints JSON for programs', async () => {
+    const up = await tenon('migrate up --modules timestamps --json')
+    expect(JSON.parse(up.out)).toEqual({
+      applied: ['ledger/0001_migrations', 'timestamps/0001_update_modified_column'],
+      present: [],
+    })
+    expect(JSON.parse((await tenon('migrate status --modules timestamps --json')).out)).toMatchObject([
+      { name: 'ledger/0001_migrations', state: 'applied', origin: 'tenon' },
+      { name: 'timestamps/0001_update_modified_column', state: 'applied' },
+    ])
+    expect(JSON.parse((await tenon('migrate down --modules timestamps --json')).out)).toEqual({
+      reverted: ['timestamps/0001_update_modified_column'],
+    })
+  })
+
+  it('adopts what is there already', async () => {
+    write('0001_old.sql', 'create table old (id int)')
+    write('0002_new.sql', 'create table new (id int)')
+    const admin = new Client(place.adminUrl)
+    await admin.connect()
+    await admin.query('create table old (id int)')
+    await admin.end()
+    expect(await tenon(`migrate baseline --dir ${folder} --through app/0001_old`)).toMatchObject({
+      code: 0,
+      out: 'app/0001_old\n1 written down',
+    })
+    expect((await tenon(`migrate up --dir ${folder}`)).out).toBe('1 applied, 2 there before')
+  })
+
+  it('numbers the next file as the others are numbered', async () => {
+    const next = async (flags = '') => {
+      await tenon(`migrate new n${readdirSync(folder).length} --dir ${folder}${flags}`)
+      return readdirSync(folder).sort().at(-1)
+    }
+    expect(await next()).toBe('0001_n0.sql')
+    expect(await next()).toBe('0002_n1.sql')
+    expect(await next(' --timestamp')).toMatch(/^20\d{12}_n2\.sql$/)
+    await tenon(`migrate new first --module billing --dir ${folder}`)
+    expect(readdirSync(join(folder, 'billing'))).toEqual(['0001_first.sql'])
+  })
+
+  it('works on an embedded database in a folder', async () => {
+    const words = `--modules timestamps --embedded ${folder}/db`
+    expect(await tenon(`migrate up ${words}`)).toMatchObject({ code: 0, out: '2 applied, 0 there before' })
+    expect(await tenon(`migrate up ${words}`)).toMatchObject({ code: 0, out: 'nothing to do: 2 applied' })
+  })
+
+  it.each([
+    ['an unknown command', 'migrate upp', 2, /unknown command 'upp'/],
+    ['an unknown flag', 'migrate up --modules auth --force', 2, /unknown option '--force'/],
+    ['a bad number', 'migrate down --modules auth --last none', 2, /whole number from 1/],
+    ['a type that is none', 'migrate up --modules auth --id int', 2, /Allowed choices are uuid, text, bigint/],
+    [
+      'an unknown module',
+      'migrate up --modules nope',
+      1,
+      /OPTION_INVALID .*no SQL module\n {2}the modules are activity, /,
+    ],
+    ['no migrations', 'migrate up', 1, /OPTION_INVALID no migrations are named\n {2}Pass --modules/],
+    ['two databases', 'migrate up --modules auth --url postgres://x --embedded', 1, /name two databases/],
+    ['a name without letters', 'migrate new !!!', 1, /no letter or digit/],
+  ])('says what is wrong with %s', async (_, words, code, message) => {
+    expect(await tenon(words)).toMatchObject({ code, out: '', err: expect.stringMatching(message) })
+  })
+
+  it('says that no database is named, and never prints a password', async () => {
+    expect(await tenon('migrate up --modules auth', { DATABASE_URL: '' })).toMatchObject({
+      code: 1,
+      err: 'OPTION_INVALID no database is named\n  Pass --url postgres://…, set DATABASE_URL, or pass --embedded ./folder.',
+    })
+    const { code, err } = await tenon('migrate up --modules auth --url postgres://ada:s3cret@127.0.0.1:1/x')
+    expect([code, err]).toEqual([1, expect.stringMatching(/^CONNECTION_REFUSED /)])
+    expect(err).not.toContain('s3cret')
+  })
+})
+
+describe('the program', () => {
+  it('stops after the file it is at when it is told to, and ends with 1', { timeout: 30_000 }, async () => {
+    write('0001_slow.sql', 'create table slow (id int); select pg_sleep(1.5)')
+    write('0002_never.sql', 'create table never (id int)')
+    const main = join(import.meta.dirname, '../../src/cli/main.ts')
+    const child = spawn(process.execPath, [main, 'migrate', 'up', '--dir', folder], {
+      env: { ...process.env, DATABASE_URL: place.adminUrl },
+    })
+    let told = ''
+    child.stderr.on('data', (text) => {
+      told += text
+      if (told.includes('0001_slow') && !told.includes('stopping')) child.kill('SIGINT')
+    })
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    expect(told).toMatch(/0001_slow\nstopping after this step[\s\S]*done in \d+ ms\nstopped\n$/)
+    expect(code).toBe(1)
+    expect((await tenon(`migrate status --dir ${folder} --json`)).out).toMatch(
+      /0001_slow","state":"applied".*0002_never","state":"pending"/,
+    )
+  })
+})
