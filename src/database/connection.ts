@@ -9,12 +9,12 @@ import { TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import { Conversation } from './conversation.ts'
+import { InFlight } from './in-flight.ts'
 import type { Lease, LineSource } from './lines.ts'
 import { withLog, withStreamLog } from './logging.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { assertQuery, assertSessionStatement, type ConnectionMode, isScript } from './statement-rules.ts'
 import { lastOf } from './steps.ts'
-import type { Line } from './wire/line.ts'
 import { assertUnitBytes, encodeParameters } from './wire/parameters.ts'
 import type { StatementPlan, StatementPlans } from './wire/statement-plan.ts'
 import type { Step, StepResult } from './wire/unit.ts'
@@ -36,15 +36,13 @@ export interface BatchStatement {
   readonly compiledQuery: CompiledQuery
 }
 
-/** After a cancel was delivered the statement has this long to end before its connection is destroyed. */
-const cancelGraceMs = 1_000
 const writeCommands = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
 /** One stream at a time can run on a connection, so one name does. */
 const portal = 'tenon'
 
 export class TenonConnection implements DatabaseConnection {
   readonly #lease: Lease
-  readonly #source: LineSource
+  readonly #inFlight: InFlight
   readonly #mode: ConnectionMode
   readonly #plans: StatementPlans
   readonly #runner: Runner
@@ -55,23 +53,16 @@ export class TenonConnection implements DatabaseConnection {
   /** A transaction ended on a connection that was taken for it alone. */
   #spent = false
   #released = false
-  #inFlight = 0
-  /** Those who wait until nothing is in flight any more. */
-  readonly #idle: (() => void)[] = []
-  /** A cancel request that the server may still act upon: nobody gets the connection before it is dealt with. */
-  #cancelling: Promise<void> | undefined
-  /** An abort has been answered with its own reason: the late failure of the statement is nobody's news. */
-  #quiet = false
   /** The transaction command that Kysely's log is to show, being executed by way of the logged method. */
   #control: { readonly query: CompiledQuery; readonly run: () => Promise<QueryResult<unknown>> } | undefined
 
   constructor(options: ConnectionOptions) {
     this.#lease = options.lease
-    this.#source = options.source
     this.#mode = options.mode
     this.#plans = options.plans
     this.#runner = new Runner(options.lease.line, options.shared)
     this.#conversation = new Conversation(this.#runner, options.mode, options.context)
+    this.#inFlight = new InFlight(this.#runner, options.source, options.mode !== 'plain')
     this.#observe = options.observe
     this.#log = options.log
     this.#role = options.context?.role
@@ -96,7 +87,7 @@ export class TenonConnection implements DatabaseConnection {
     const control = this.#control?.query === compiledQuery ? this.#control : undefined
     if (control === undefined) {
       this.#assertUsable()
-      this.#enter()
+      this.#inFlight.enter()
     }
     const run = (): Promise<QueryResult<unknown>> =>
       control === undefined ? this.#perform(compiledQuery) : control.run()
@@ -105,10 +96,10 @@ export class TenonConnection implements DatabaseConnection {
       return (await (this.#log === undefined ? run() : withLog(this.#log, compiledQuery, run))) as QueryResult<R>
     } catch (error) {
       // The caller of an aborted query has been answered with the abort's own reason; Kysely would print this one to stderr.
-      if (this.#quiet && control === undefined) return { rows: [] }
+      if (this.#inFlight.quiet && control === undefined) return { rows: [] }
       throw this.#mode === 'plain' ? showCaller(error) : error
     } finally {
-      if (control === undefined) this.#leave()
+      if (control === undefined) this.#inFlight.leave()
     }
   }
 
@@ -117,23 +108,6 @@ export class TenonConnection implements DatabaseConnection {
     return toQueryResult(
       lastOf(await this.#observed([compiledQuery], async () => [await this.#execute(compiledQuery)])),
     )
-  }
-
-  /** A statement is under way: this is what an abort may cancel, and nothing before or after it. */
-  #enter(): void {
-    if (this.#inFlight++ === 0) {
-      this.#quiet = false
-      this.#runner.cancelRequested = false
-    }
-  }
-
-  #leave(): void {
-    if (--this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve()
-  }
-
-  /** Waits until nothing is in flight and no cancel can arrive any more. */
-  async #settled(): Promise<void> {
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   async #observed(
@@ -195,12 +169,12 @@ export class TenonConnection implements DatabaseConnection {
     for (const plan of plans) assertQuery(plan, 'a batch')
     const steps = queries.map((query, i) => this.#step(plans[i] as StatementPlan, query))
     assertUnitBytes(steps.map((step) => step.values))
-    this.#enter()
+    this.#inFlight.enter()
     try {
       const results = await this.#observed(queries, () => this.#conversation.batch(plans, steps, settings))
       return results.map((result) => toQueryResult(result))
     } finally {
-      this.#leave()
+      this.#inFlight.leave()
     }
   }
 
@@ -244,10 +218,10 @@ export class TenonConnection implements DatabaseConnection {
         result = await this.#fetch(() => conversation.fetch(plan, previous, chunkSize, portal))
       }
     } catch (error) {
-      if (!this.#quiet) throw error
+      if (!this.#inFlight.quiet) throw error
     } finally {
       options?.signal?.removeEventListener('abort', onAbort)
-      await this.#cancelling
+      await this.#inFlight.cancelling
       await conversation.closePortal(transaction, portal, suspended)
       if (own && conversation.current === transaction)
         await (conversation.failed ? conversation.rollback() : conversation.commit())
@@ -256,11 +230,11 @@ export class TenonConnection implements DatabaseConnection {
 
   /** Only while rows are under way is there something that an abort may cancel. */
   async #fetch(run: () => Promise<StepResult>): Promise<StepResult> {
-    this.#enter()
+    this.#inFlight.enter()
     try {
       return await run()
     } finally {
-      this.#leave()
+      this.#inFlight.leave()
     }
   }
 
@@ -298,9 +272,7 @@ export class TenonConnection implements DatabaseConnection {
   /** A statement nobody waited for still belongs to the transaction, and a late cancel must not hit its COMMIT. */
   async #beforeEnd(): Promise<void> {
     this.#conversation.markEnding()
-    await this.#settled()
-    await this.#cancelling
-    this.#cancelling = undefined
+    await this.#inFlight.settle()
   }
 
   #spend(): void {
@@ -322,33 +294,12 @@ export class TenonConnection implements DatabaseConnection {
 
   /** Cancels what runs on the server and returns when a late cancel can no longer hit anything else. */
   async cancelQuery(): Promise<void> {
-    const { line } = this.#runner
-    if (this.#inFlight === 0 || line.loss !== undefined || line.channel.cancel === undefined) return
-    this.#runner.cancelRequested = true
-    if (this.#mode !== 'plain') this.#quiet = true
-    this.#cancelling = this.#cancel(line, line.channel.cancel.bind(line.channel))
-    await this.#cancelling
-  }
-
-  async #cancel(line: Line, request: () => Promise<void>): Promise<void> {
-    try {
-      await request()
-    } catch {
-      // The request may still arrive, at whoever has the connection then: nobody may.
-      line.end({ reason: 'destroyed' })
-      return
-    }
-    if (this.#inFlight === 0) return
-    const timer = setTimeout(() => line.end({ reason: 'destroyed' }), cancelGraceMs)
-    await this.#settled()
-    clearTimeout(timer)
+    await this.#inFlight.cancel()
   }
 
   /** Ends the backend. */
   async killSession(): Promise<void> {
-    if (this.#inFlight === 0) return
-    if (this.#mode !== 'plain') this.#quiet = true
-    await this.#source.terminate?.(this.#runner.line)
+    await this.#inFlight.kill()
   }
 
   /** Leaves the line clean, or ends it, and gives it back. A promise only where there is something to wait for. */
@@ -358,14 +309,14 @@ export class TenonConnection implements DatabaseConnection {
     const { line } = this.#runner
     const unclean =
       this.#mode !== 'plain' && line.loss === undefined && (this.#conversation.needsCleanup || line.status !== 'I')
-    if (unclean || this.#cancelling !== undefined) return this.#releaseLater()
+    if (unclean || this.#inFlight.cancelling !== undefined) return this.#releaseLater()
     this.#lease.release()
     return undefined
   }
 
   async #releaseLater(): Promise<void> {
     try {
-      await this.#cancelling
+      await this.#inFlight.cancelling
       if (this.#mode !== 'plain') await this.#conversation.cleanUp()
     } catch {
       this.#runner.line.end({ reason: 'destroyed' })

@@ -19,26 +19,9 @@ import {
   lastOf,
   rollbackStep,
 } from './steps.ts'
+import { newTransaction, restated, type TransactionState } from './transaction-state.ts'
 import type { StatementPlan } from './wire/statement-plan.ts'
 import type { Step, StepResult } from './wire/unit.ts'
-
-interface TransactionState {
-  /** BEGIN, until it has been sent. */
-  begin: Step | undefined
-  /** A statement may have changed who we are: the next unit says it again. */
-  stale: boolean
-  /** Something off the pure list ran: clean before release. */
-  opaque: boolean
-  wrote: boolean
-  /** After DDL a prepared statement's result may no longer fit its plan, and healing is impossible inside a transaction. */
-  unnamed: boolean
-  /** The first error: what a caller has to know, where the server would only say that the transaction is aborted. */
-  error: unknown
-  /** A stream's portal that ran to its end; the next unit closes it. */
-  portal: string | undefined
-  /** COMMIT or ROLLBACK is under way. */
-  ending: boolean
-}
 
 export class Conversation {
   /** Session state is kept until release, as the holder of one connection expects. */
@@ -245,7 +228,7 @@ export class Conversation {
     const context = this.#context
     const begin = this.#begin(settings)
     const clean = context !== undefined && plans.some((plan) => plan.opaque)
-    const guarded = this.#guarded(plans, steps)
+    const guarded = restated(plans, steps, this.#restatement)
     const results = await this.#enclosed(
       context === undefined ? guarded.steps : [context.step, ...guarded.steps],
       begin,
@@ -260,7 +243,7 @@ export class Conversation {
     steps: readonly Step[],
   ): Promise<readonly StepResult[]> {
     const prologue = this.#prologue(state, plans[0] as StatementPlan)
-    const guarded = this.#guarded(plans, steps)
+    const guarded = restated(plans, steps, this.#restatement)
     try {
       const results = await this.#runner.run([...prologue.steps, ...guarded.steps], prologue.options)
       for (const plan of plans) this.#note(state, plan)
@@ -272,19 +255,9 @@ export class Conversation {
     }
   }
 
-  /** Says again who we are after every statement of a batch that could have changed it. */
-  #guarded(
-    plans: readonly StatementPlan[],
-    steps: readonly Step[],
-  ): { readonly steps: readonly Step[]; pick(results: readonly StepResult[]): readonly StepResult[] } {
-    const reassert = this.#mode === 'session' ? this.#context?.reassert : undefined
-    if (reassert === undefined || !plans.some((plan) => plan.opaque)) return { steps, pick: (results) => results }
-    const guarded: Step[] = []
-    const places = steps.map((step, i) => {
-      if (plans[i - 1]?.opaque === true) guarded.push(reassert)
-      return guarded.push(step) - 1
-    })
-    return { steps: guarded, pick: (results) => places.map((place) => results[place] as StepResult) }
+  /** Who we are, for saying it again between two statements of a batch. */
+  get #restatement(): Step | undefined {
+    return this.#mode === 'session' ? this.#context?.reassert : undefined
   }
 
   /** Fetches the next rows of a portal that an earlier `run` left suspended. */
@@ -329,16 +302,7 @@ export class Conversation {
   /** Opens a transaction; nothing is sent before its first statement. */
   begin(settings: TransactionSettings): void {
     if (this.#mode !== 'plain') assertBeginSettings(settings)
-    this.#transaction = {
-      begin: this.#begin(settings),
-      stale: false,
-      opaque: false,
-      wrote: false,
-      unnamed: false,
-      error: undefined,
-      portal: undefined,
-      ending: false,
-    }
+    this.#transaction = newTransaction(this.#begin(settings))
   }
 
   /** BEGIN with what is asked for, else what the role has as its defaults. */

@@ -3,74 +3,31 @@
  *
  * Owns the options of a database and its life cycle. Making one opens nothing; the first statement does.
  */
-import {
-  type Dialect,
-  Kysely,
-  type KyselyPlugin,
-  Log,
-  type LogConfig,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-} from 'kysely'
+import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { type Observer, tell } from '../kernel/observe.ts'
+import { tell } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
 import type { PoolOptions } from './connection-config.ts'
 import { type Context, ContextBuilder } from './context.ts'
-import { checkDatabaseOptions } from './database-options.ts'
-import { DedicatedConnection } from './dedicated-connection.ts'
+import {
+  checkDatabaseOptions,
+  checkServiceOptions,
+  type DatabaseOptions,
+  type ServiceOptions,
+} from './database-options.ts'
+import { DedicatedConnection, retire } from './dedicated-connection.ts'
 import { TenonDriver } from './driver.ts'
 import { type ExecutorOwner, TenonExecutor } from './executor.ts'
 import { assertSessionRole, type Facts } from './facts.ts'
 import { type Connection, createLineSource } from './line-sources.ts'
 import type { Lease, LineCounts, LineSource } from './lines.ts'
+import { ping } from './ping.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
-import { Runner, type RunnerShared } from './runner.ts'
+import { newShared, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
 import { type Verified, VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
-
-/** Options of {@link createDatabase}. */
-export interface DatabaseOptions {
-  /** Where sessions connect: a URL, a pg configuration, a pg.Pool, a PGlite, `pglite://memory` or `pglite:./directory`. */
-  readonly connection: Connection
-  /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
-  readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
-  /** Roles a session may have. Default `anon` and `authenticated`. */
-  readonly roles?: readonly string[] | undefined
-  /** Settings a session may set, such as `app.tenant_id`; all of them are set for every statement, '' when a session leaves one out. */
-  readonly settings?: readonly string[] | undefined
-  /**
-   * Accept a login that could do more than its sessions, such as the superuser of a test server. The embedded default needs no saying.
-   * Row security then holds only as long as no statement resets the role.
-   */
-  readonly trustLogin?: boolean | undefined
-  /** Schemas for unqualified names; default: the role's or the login's own. `pg_temp` is always added last. */
-  readonly searchPath?: readonly string[] | undefined
-  /** Milliseconds a statement may take unless session or role say otherwise. */
-  readonly statementTimeoutMs?: number | undefined
-  /** Also set `request.jwt.claim` and its kin, which `auth.uid()` prefers. Default: when a function or policy of the database reads them. */
-  readonly legacyClaims?: boolean | 'auto' | undefined
-  /** Default `auto`: named, unless a pooler stands between. Poolers that track statements (PgBouncer 1.21 and later) take `named`. */
-  readonly preparedStatements?: 'auto' | 'named' | 'unnamed' | undefined
-  /** Statements prepared per connection at most. Default 256. */
-  readonly statementCacheSize?: number | undefined
-  readonly pool?: PoolOptions | undefined
-  /** Kysely plugins of every session and service. */
-  readonly plugins?: readonly KyselyPlugin[] | undefined
-  /** Kysely's log. */
-  readonly log?: LogConfig | undefined
-  /** Receives every event, without values. */
-  readonly observe?: Observer | undefined
-}
-
-/** Who uses the privileged connection, and why. Both are written to the audit. */
-export interface ServiceOptions {
-  readonly actor: string
-  readonly reason: string
-}
 
 /** Counters since the database was created. */
 export interface DatabaseStats {
@@ -88,7 +45,6 @@ export interface DatabaseStats {
 
 const defaultStatementCacheSize = 256
 const defaultDrainMs = 10_000
-const defaultPingTimeoutMs = 5_000
 
 /**
  * Creates a database object: the one thing a process makes once and closes last. Nothing connects yet.
@@ -129,12 +85,6 @@ export class Database<DB> implements AsyncDisposable {
 
   /** Use {@link createDatabase}. */
   constructor(options: DatabaseOptions) {
-    if (typeof options !== 'object' || options === null)
-      throw new TenonError({
-        code: 'OPTION_INVALID',
-        message: 'createDatabase() needs options',
-        hint: "Pass { connection: 'postgres://…' }.",
-      })
     checkDatabaseOptions(options)
     this.#options = options
     this.#roles = options.roles ?? ['anon', 'authenticated']
@@ -250,14 +200,7 @@ export class Database<DB> implements AsyncDisposable {
    * ```
    */
   service(options: ServiceOptions): Kysely<DB> {
-    const { actor, reason } = options ?? {}
-    if (typeof actor !== 'string' || actor === '' || typeof reason !== 'string' || reason === '') {
-      throw new TenonError({
-        code: 'OPTION_INVALID',
-        message: 'service() needs an actor and a reason',
-        hint: "Pass { actor: 'cron', reason: 'nightly report' }; both go to the audit.",
-      })
-    }
+    const { actor, reason } = checkServiceOptions(options)
     const { source, shared } = this.#requireService()
     tell(this.#options.observe, { type: 'service', actor, reason })
     const context = ContextBuilder.service(actor, reason)
@@ -333,35 +276,7 @@ export class Database<DB> implements AsyncDisposable {
    * @throws {TenonError} TIMEOUT_CONNECT when there is none in time, or what connecting throws
    */
   async ping(options: { readonly timeoutMs?: number } = {}): Promise<number> {
-    const timeoutMs = options.timeoutMs ?? defaultPingTimeoutMs
-    const started = performance.now()
-    let timer: NodeJS.Timeout | undefined
-    let lease: Lease | undefined
-    let late = false
-    const late$ = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        late = true
-        lease?.line.end({ reason: 'destroyed' })
-        reject(new TenonError({ code: 'TIMEOUT_CONNECT', message: `the server did not answer within ${timeoutMs} ms` }))
-      }, timeoutMs)
-    })
-    const asking = (async () => {
-      lease = await this.#pool.source.acquire()
-      try {
-        if (!late)
-          await new Runner(lease.line, this.#pool.shared).run([{ text: 'select', name: '', values: [], silent: true }])
-      } finally {
-        lease.release()
-      }
-    })()
-    // After the timeout nobody waits for it any more.
-    asking.catch(() => {})
-    try {
-      await Promise.race([asking, late$])
-    } finally {
-      clearTimeout(timer)
-    }
-    return performance.now() - started
+    return await ping(this.#pool.source, this.#pool.shared, options.timeoutMs)
   }
 
   /** Counters; cheap. */
@@ -413,17 +328,6 @@ export class Database<DB> implements AsyncDisposable {
   }
 }
 
-/** Whatever the callback left on the connection goes with it; an embedded database has no other and is reset. */
-async function retire(lease: Lease): Promise<void> {
-  const { line } = lease
-  if (line.loss === undefined && line.channel.processId === undefined) {
-    if (line.status !== 'I') await line.script('rollback')
-    await line.script('discard all')
-  }
-  line.end({ reason: 'destroyed' })
-  lease.release()
-}
-
 /** Options of {@link withDedicatedConnection}. */
 export interface DedicatedConnectionOptions {
   /** Use the service login instead of the sessions' one. */
@@ -446,21 +350,4 @@ export async function withDedicatedConnection<DB, T>(
   callback: (connection: DedicatedConnection) => Promise<T>,
 ): Promise<T> {
   return await db[dedicated](options.service ?? false, callback)
-}
-
-/** What is known of the schema through the session pool serves the service's errors too. */
-function newShared(known?: RunnerShared): RunnerShared {
-  let facts: Facts | undefined
-  return {
-    roundTrips: 0,
-    healed: 0,
-    destroyed: 0,
-    rawErrors: false,
-    get facts() {
-      return facts ?? known?.facts
-    },
-    set facts(read) {
-      facts = read
-    },
-  }
 }

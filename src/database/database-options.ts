@@ -1,8 +1,52 @@
 /**
- * Checks the options of a database when it is made, so that a wrong one is told at once and not by the first query.
+ * The options of a database and of its service, checked when they are given, so that a wrong one is told at once and not by the first query.
  */
+import type { KyselyPlugin, LogConfig } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
+import type { Observer } from '../kernel/observe.ts'
+import type { PoolOptions } from './connection-config.ts'
+import type { Connection } from './line-sources.ts'
 import { assertKnownKeys, checkTimeout } from './session-options.ts'
+
+/** Options of {@link createDatabase}. */
+export interface DatabaseOptions {
+  /** Where sessions connect: a URL, a pg configuration, a pg.Pool, a PGlite, `pglite://memory` or `pglite:./directory`. */
+  readonly connection: Connection
+  /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
+  readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
+  /** Roles a session may have. Default `anon` and `authenticated`. */
+  readonly roles?: readonly string[] | undefined
+  /** Settings a session may set, such as `app.tenant_id`; all of them are set for every statement, '' when a session leaves one out. */
+  readonly settings?: readonly string[] | undefined
+  /**
+   * Accept a login that could do more than its sessions, such as the superuser of a test server. The embedded default needs no saying.
+   * Row security then holds only as long as no statement resets the role.
+   */
+  readonly trustLogin?: boolean | undefined
+  /** Schemas for unqualified names; default: the role's or the login's own. `pg_temp` is always added last. */
+  readonly searchPath?: readonly string[] | undefined
+  /** Milliseconds a statement may take unless session or role say otherwise. */
+  readonly statementTimeoutMs?: number | undefined
+  /** Also set `request.jwt.claim` and its kin, which `auth.uid()` prefers. Default: when a function or policy of the database reads them. */
+  readonly legacyClaims?: boolean | 'auto' | undefined
+  /** Default `auto`: named, unless a pooler stands between. Poolers that track statements (PgBouncer 1.21 and later) take `named`. */
+  readonly preparedStatements?: 'auto' | 'named' | 'unnamed' | undefined
+  /** Statements prepared per connection at most. Default 256. */
+  readonly statementCacheSize?: number | undefined
+  readonly pool?: PoolOptions | undefined
+  /** Kysely plugins of every session and service. */
+  readonly plugins?: readonly KyselyPlugin[] | undefined
+  /** Kysely's log. */
+  readonly log?: LogConfig | undefined
+  /** Receives every event, without values. */
+  readonly observe?: Observer | undefined
+}
+
+/** Who uses the privileged connection, and why. Both are written to the audit. */
+export interface ServiceOptions {
+  readonly actor: string
+  readonly reason: string
+}
 
 const databaseKeys = [
   'connection',
@@ -26,7 +70,13 @@ const databaseKeys = [
  *
  * @throws {TenonError} OPTION_INVALID or SESSION_ROLE
  */
-export function checkDatabaseOptions(options: object): void {
+export function checkDatabaseOptions(options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'createDatabase() needs options',
+      hint: "Pass { connection: 'postgres://…' }.",
+    })
   assertKnownKeys('createDatabase()', options, databaseKeys)
   const { roles, statementTimeoutMs, preparedStatements, statementCacheSize, legacyClaims } = options as Readonly<
     Record<string, unknown>
@@ -67,4 +117,21 @@ function assertOneOf(option: string, value: unknown, values: readonly unknown[])
     message: `${option} is none of its values`,
     hint: `Pass one of: ${values.join(', ')}.`,
   })
+}
+
+/**
+ * Refuses a service without somebody who acts and a reason: the audit would have nothing to say.
+ *
+ * @throws {TenonError} OPTION_INVALID
+ */
+export function checkServiceOptions(options: ServiceOptions | undefined): ServiceOptions {
+  const { actor, reason } = options ?? {}
+  if (typeof actor !== 'string' || actor === '' || typeof reason !== 'string' || reason === '') {
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'service() needs an actor and a reason',
+      hint: "Pass { actor: 'cron', reason: 'nightly report' }; both go to the audit.",
+    })
+  }
+  return { actor, reason }
 }

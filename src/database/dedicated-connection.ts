@@ -77,3 +77,14 @@ function toResult<R>(result: StepResult | undefined): DedicatedResult<R> {
     rowCount: result?.tag?.rowCount ?? null,
   }
 }
+
+/** Whatever the callback left on the connection goes with it; an embedded database has no other and is reset. */
+export async function retire(lease: Lease): Promise<void> {
+  const { line } = lease
+  if (line.loss === undefined && line.channel.processId === undefined) {
+    if (line.status !== 'I') await line.script('rollback')
+    await line.script('discard all')
+  }
+  line.end({ reason: 'destroyed' })
+  lease.release()
+}

@@ -5,12 +5,11 @@ export { SessionControlledTransaction, SessionControlledTransactionBuilder } fro
 export {
   createDatabase,
   Database,
-  type DatabaseOptions,
   type DatabaseStats,
   type DedicatedConnectionOptions,
-  type ServiceOptions,
   withDedicatedConnection,
 } from './create-database.ts'
+export type { DatabaseOptions, ServiceOptions } from './database-options.ts'
 export type { DedicatedConnection, DedicatedResult } from './dedicated-connection.ts'
 export { TenonDialect, type TenonDialectConfig } from './dialect.ts'
 export type { EmbeddedDatabase } from './embedded-lines.ts'

@@ -43,6 +43,23 @@ export interface RunnerShared {
   readonly rawErrors: boolean
 }
 
+/** What is known of the schema through the session pool serves the service's errors too. */
+export function newShared(known?: RunnerShared): RunnerShared {
+  let facts: Facts | undefined
+  return {
+    roundTrips: 0,
+    healed: 0,
+    destroyed: 0,
+    rawErrors: false,
+    get facts() {
+      return facts ?? known?.facts
+    },
+    set facts(read) {
+      facts = read
+    },
+  }
+}
+
 /** Statement gone, statement there already, a plan whose result changed shape, or one whose parameters no longer fit the columns. */
 function isStale(unit: WireUnit, error: ErrorReport): boolean {
   const sqlstate = error.fields.get('C')
