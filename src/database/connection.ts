@@ -5,7 +5,7 @@
  * that a straggling query can never run as somebody else. How statements are sent is conversation.ts.
  */
 import type { CompiledQuery, DatabaseConnection, Log, QueryResult, TransactionSettings } from 'kysely'
-import { TenonError } from '../kernel/errors.ts'
+import { inBatchItem, TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import { Conversation } from './conversation.ts'
@@ -166,8 +166,7 @@ export class TenonConnection implements DatabaseConnection {
     if (statements.length === 0) return []
     const queries = statements.map(({ compiledQuery }) => compiledQuery)
     const plans = queries.map((query) => this.#plans.of(query))
-    for (const plan of plans) assertQuery(plan, 'a batch')
-    const steps = queries.map((query, i) => this.#step(plans[i] as StatementPlan, query))
+    const steps = queries.map((query, item) => this.#item(plans[item] as StatementPlan, query, item))
     assertUnitBytes(steps.map((step) => step.values))
     this.#inFlight.enter()
     try {
@@ -175,6 +174,15 @@ export class TenonConnection implements DatabaseConnection {
       return results.map((result) => toQueryResult(result))
     } finally {
       this.#inFlight.leave()
+    }
+  }
+
+  #item(plan: StatementPlan, query: CompiledQuery, item: number): Step {
+    try {
+      assertQuery(plan, 'a batch')
+      return { ...this.#step(plan, query), item }
+    } catch (error) {
+      throw inBatchItem(error, item)
     }
   }
 

@@ -4,7 +4,7 @@
  * Owns the reading of an outcome: which error a failed unit is, whether a lost one may have been committed, and the one silent repeat
  * after a prepared statement went stale. It refuses to know transactions and Kysely.
  */
-import { CommitUnknownError, ConnectionLostError, TenonError } from '../kernel/errors.ts'
+import { CommitUnknownError, ConnectionLostError, inBatchItem, TenonError } from '../kernel/errors.ts'
 import { fromServerError } from '../kernel/server-error.ts'
 import { driverError } from './driver-errors.ts'
 import type { Facts } from './facts.ts'
@@ -89,7 +89,7 @@ export class Runner {
    * @throws {TenonError} (or pg's error, where raw errors are asked for) when a step failed or the connection was lost
    */
   run(steps: readonly Step[], options: RunOptions = {}): Promise<readonly StepResult[]> {
-    return this.#settle(() => this.line.run(steps), options)
+    return this.#settle(() => this.line.run(steps), options, steps)
   }
 
   /** Runs a text of several statements as one simple Query: one result per statement. Throws as `run` does. */
@@ -97,7 +97,11 @@ export class Runner {
     return this.#settle(() => this.line.script(text), options)
   }
 
-  async #settle(send: () => Promise<Outcome>, options: RunOptions): Promise<readonly StepResult[]> {
+  async #settle(
+    send: () => Promise<Outcome>,
+    options: RunOptions,
+    steps: readonly Step[] = [],
+  ): Promise<readonly StepResult[]> {
     const started = performance.now()
     this.shared.roundTrips++
     let { unit, loss, sent } = await send()
@@ -120,7 +124,9 @@ export class Runner {
       this.line.end({ reason: 'destroyed' })
       return unit.results
     }
-    throw this.#failure({ unit, loss, sent }, options, performance.now() - started)
+    const failure = this.#failure({ unit, loss, sent }, options, performance.now() - started)
+    const item = unit.error === undefined ? undefined : steps[unit.at]?.item
+    throw item === undefined ? failure : inBatchItem(failure, item)
   }
 
   /** Whether a failed unit left nothing behind, so that it can be sent once more. */

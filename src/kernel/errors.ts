@@ -47,6 +47,7 @@ export interface TenonErrorJson extends ErrorObjectNames {
   readonly hint?: string
   readonly sqlstate?: string
   readonly columns?: readonly string[]
+  readonly batchItem?: number
 }
 
 /**
@@ -87,6 +88,8 @@ export class TenonError extends Error {
   declare readonly dataType?: string
   /** 1-based character of the SQL text the server pointed at. */
   declare readonly position?: number
+  /** Which item of a batch failed, from 0; absent elsewhere, and where COMMIT failed. */
+  declare readonly batchItem?: number
   /** Names and codes of the error underneath, never that error itself. */
   declare readonly cause?: ErrorCause | TenonError
 
@@ -133,8 +136,15 @@ export class TenonError extends Error {
       column: this.column,
       constraint: this.constraint,
       dataType: this.dataType,
+      batchItem: this.batchItem,
     })
   }
+}
+
+/** Says in an error of ours which item of a batch it comes from; any other value is returned as it is. */
+export function inBatchItem(error: unknown, item: number): unknown {
+  if (error instanceof TenonError) put(error, 'batchItem', item)
+  return error
 }
 
 /** The kind of constraint that refused a row. */

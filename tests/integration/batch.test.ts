@@ -58,6 +58,19 @@ describeLedgers('A batch', (scene) => {
     expect(await notes()).toEqual(['1', '2'])
   })
 
+  test('says which of its items failed, before or on the server, alone or in a transaction', async () => {
+    const me = scene.ada
+    const raw = sql`select set_config('work_mem', '64kB', false)`
+    expect(await failure(me.batch([insert(me, '1'), overdraw(me)]))).toMatchObject({ batchItem: 1 })
+    expect(await failure(me.batch([raw, raw, overdraw(me), insert(me, '1')]))).toMatchObject({ batchItem: 2 })
+    expect((await failure(me.batch([insert(me, '1'), sql`select ${Symbol()}`]))).toJSON()).toMatchObject({
+      batchItem: 1,
+    })
+    const own = me.transaction(async (trx) => await trx.batch([insert(trx, '1'), overdraw(trx)]))
+    expect(await failure(own)).toMatchObject({ code: 'CONSTRAINT_CHECK', batchItem: 1 })
+    expect(await failure(overdraw(me).execute())).not.toHaveProperty('batchItem')
+  })
+
   test('runs every query under the session, raw SQL in between or not', async () => {
     const me = scene.ada
     const who = sql<{

@@ -37,6 +37,8 @@ export interface Step {
   readonly resume?: RowShape | null
   /** Close the portal instead of executing it. */
   readonly closePortal?: boolean
+  /** Which item of a batch it is, from 0: an error names it. */
+  readonly item?: number
 }
 
 /** What one step gave. */
