@@ -139,6 +139,7 @@ const entries = {
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
   MIGRATION_SOURCE: { retryable: false, summary: 'A migration file, module or folder cannot be used as it is.' },
   MIGRATION_DIVERGED: { retryable: false, summary: 'The migration files and what was applied or exported disagree.' },
+  MIGRATION_EXPORT: { retryable: false, summary: 'A migration cannot be exported in this format or into this folder.' },
   MIGRATION_FAILED: { retryable: false, summary: 'A migration could not be applied.' },
 } as const satisfies Readonly<Record<string, ErrorCodeEntry>>
 

@@ -12,6 +12,15 @@ export {
 } from './apply-migrations.ts'
 export { type BaselineMigrationsOptions, baselineMigrations } from './baseline-migrations.ts'
 export { defineModule, type ModuleSource } from './define-module.ts'
+export type { ExportProblem } from './export/compare-export.ts'
+export {
+  checkExport,
+  type ExportOptions,
+  type ExportResult,
+  exportHandover,
+  exportMigrations,
+} from './export/export-migrations.ts'
+export { type ExportFormat, exportFormats } from './export/formats/index.ts'
 export type { LedgerEntry } from './ledger.ts'
 export { listMigrations, type Migration, type MigrationSet } from './migration.ts'
 export type { MigrationEvent, MigrationObserver } from './migration-event.ts'

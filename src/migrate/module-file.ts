@@ -137,6 +137,13 @@ function separateQuoted(text: string, fail: Fail): { readonly code: string; read
   return { code, quoted }
 }
 
+/** Returns the code of SQL: strings, dollar quotes and comments blanked, everything at its place. */
+export function codeOf(sql: string): string {
+  return separateQuoted(sql, () => {
+    throw new Error('the text was read before')
+  }).code
+}
+
 /**
  * Returns SQL that ends with a semicolon, so that a statement can follow it. A file may leave the last one out.
  *

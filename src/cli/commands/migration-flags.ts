@@ -21,7 +21,7 @@ export interface SetFlags {
 export type SharedFlags = ConnectFlags & SetFlags
 
 /** Adds the flags that say which migrations. */
-function addSetFlags(command: Command): Command {
+export function addSetFlags(command: Command): Command {
   return command
     .option('--modules <names>', 'modules of the library, with commas between', toNames, [])
     .option('--dir <folder>', "folder of the host's own migrations")
