@@ -88,7 +88,7 @@ describe('A repeated transaction', () => {
 
   test('runs again when the conflict comes out only at the commit', async () => {
     const bothHaveWritten = gate(2)
-    const firstHasCommitted = gate(1)
+    const firstHasCommitted = Promise.withResolvers<void>()
     const attempts = { ada: 0, bob: 0 }
     const before = db.stats().retries
     const transfer = async (who: 'ada' | 'bob', id: number) => {
@@ -97,9 +97,9 @@ describe('A repeated transaction', () => {
         await total(trx)
         await add(trx, id, 1)
         await bothHaveWritten()
-        if (who === 'bob' && attempts.bob === 1) await firstHasCommitted()
+        if (who === 'bob' && attempts.bob === 1) await firstHasCommitted.promise
       })
-      await firstHasCommitted()
+      firstHasCommitted.resolve()
     }
     await Promise.all([transfer('ada', 1), transfer('bob', 2)])
     expect(attempts).toEqual({ ada: 1, bob: 2 })
