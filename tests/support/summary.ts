@@ -1,5 +1,5 @@
 /**
- * Prints vitest's JSON report as one plain line, "N passed, N failed, N skipped", and exits 1 when anything failed.
+ * Prints vitest's JSON reports as one plain line, "N passed, N failed, N skipped", and exits 1 when anything failed.
  * A report that is missing, cannot be read or holds no passed test is a failure: silence is not success.
  */
 import { readFileSync } from 'node:fs'
@@ -44,13 +44,26 @@ export function summarize(text: string): Summary {
   return { line: `${passed} passed, ${failed} failed, ${skipped} skipped`, ok: failed === 0 && passed > 0 }
 }
 
-if (import.meta.main) {
-  let summary: Summary
-  try {
-    summary = summarize(readFileSync(process.argv[2] ?? '', 'utf8'))
-  } catch {
-    summary = { line: '0 passed, 1 failed, 0 skipped', ok: false }
+/** What several runs came to; good only when each of them was. */
+function addUp(paths: readonly string[]): Summary {
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  let ok = paths.length > 0
+  for (const path of paths) {
+    let summary: Summary
+    try {
+      summary = summarize(readFileSync(path, 'utf8'))
+    } catch {
+      summary = { line: '0 passed, 1 failed, 0 skipped', ok: false }
+    }
+    ok &&= summary.ok
+    for (const [, count, kind] of summary.line.matchAll(/(\d+) (passed|failed|skipped)/g))
+      counts[kind as keyof typeof counts] += Number(count)
   }
-  console.log(summary.line)
-  process.exitCode = summary.ok ? 0 : 1
+  return { line: `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`, ok }
+}
+
+if (import.meta.main) {
+  const { line, ok } = addUp(process.argv.slice(2))
+  console.log(line)
+  process.exitCode = ok ? 0 : 1
 }
