@@ -56,7 +56,7 @@ export interface ExportFormatDefinition {
 }
 
 /** UTC, as many tools number their files: `20260131235959`. */
-export function toStamp(date: Date): string {
+function toStamp(date: Date): string {
   return date.toISOString().replace(/\D/g, '').slice(0, 14)
 }
 

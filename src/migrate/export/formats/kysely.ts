@@ -2,7 +2,7 @@
  * Kysely's Migrator and kysely-ctl: `<milliseconds>_<slug>.ts`, in the order of localeCompare of the names. All pending files are one
  * transaction, or none has one.
  */
-import { banner, type ExportFormatDefinition, type NumberedStep, sqlText, toStamp } from '../export-format.ts'
+import { banner, type ExportFormatDefinition, type NumberedStep, nextStamp, sqlText } from '../export-format.ts'
 
 const compare = (a: string, b: string) => a.localeCompare(b)
 
@@ -11,10 +11,11 @@ export const kysely: ExportFormatDefinition = {
   versionOf: (path) => /^([^/]+)\.(?:[cm]?[jt]s)$/.exec(path)?.[1],
   compare,
   next(newest, now) {
-    const [, digits] = /^(\d{13})_/.exec(newest ?? '') ?? []
-    const time = Math.max(Math.floor(now.getTime() / 1_000) * 1_000, digits === undefined ? 0 : Number(digits) + 1)
+    const milliseconds = /^(\d{13})_/.exec(newest ?? '')?.[1] ?? '0'
+    const time = Math.max(Math.floor(now.getTime() / 1_000) * 1_000, Number(milliseconds) + 1)
     // Hosts that name files by date sort after milliseconds until the year 2286: then ours are dates too.
-    return [String(time), toStamp(now)].find((version) => newest === undefined || compare(newest, `${version}_`) < 0)
+    const candidates = [String(time), nextStamp(/^(\d{14})_/.exec(newest ?? '')?.[1], now)]
+    return candidates.find((version) => newest === undefined || compare(newest, `${version}_`) < 0)
   },
   files: (step) => [{ path: `${nameOf(step)}.ts`, text: moduleText(step) }],
   markers: [],
