@@ -21,7 +21,10 @@ export {
   exportMigrations,
 } from './export/export-migrations.ts'
 export { type ExportFormat, exportFormats } from './export/formats/index.ts'
+export { readReleased } from './export/lock-file.ts'
 export type { LedgerEntry } from './ledger.ts'
+export { type LintOptions, lintMigrations, lintRules } from './lint/lint-migrations.ts'
+export { type Finding, type LintReport, toLintText, toSarif } from './lint/lint-report.ts'
 export { listMigrations, type Migration, type MigrationSet } from './migration.ts'
 export type { MigrationEvent, MigrationObserver } from './migration-event.ts'
 export { readModules } from './module-folder.ts'

@@ -121,6 +121,38 @@ describe('tenon migrate', () => {
     expect((await tenon(`migrate up --dir ${folder}`)).out).toBe('1 applied, 2 there before')
   })
 
+  it('exports, checks the export, and hands over', async () => {
+    const out = join(folder, 'out')
+    const words = `--format dbmate --out ${out} --modules timestamps`
+    expect((await tenon(`migrate export ${words} --check`)).code).toBe(1)
+    expect((await tenon(`migrate export ${words}`)).out).toMatch(
+      /_tenon_ledger_0001_migrations\.sql\n.*\n2 written, 0 there before$/,
+    )
+    expect(await tenon(`migrate export ${words}`)).toMatchObject({ code: 0, out: 'nothing to do: 2 files are there' })
+    expect(await tenon(`migrate export ${words} --check`)).toMatchObject({ code: 0, out: 'the folder is in step' })
+    expect((await tenon(`migrate export ${words} --handover`)).out).toMatch(/insert into schema_migrations/)
+    const [file = ''] = readdirSync(out).filter((name) => name.includes('timestamps'))
+    writeFileSync(join(out, file), 'select 1')
+    expect(await tenon(`migrate export ${words} --check`)).toMatchObject({
+      code: 1,
+      out: '',
+      err: `edited ${file}: the exported file was changed\n  Put the old content back, and write the change as a migration of your own.`,
+    })
+    expect(await tenon('migrate export --format liquibase --out x --modules auth')).toMatchObject({ code: 2 })
+  })
+
+  it('lints, for a person and as SARIF', async () => {
+    write('0001_drop.sql', 'drop table public.old')
+    const words = `--dir ${folder} --no-squawk`
+    const { code, out } = await tenon(`migrate lint ${words}`)
+    expect(code).toBe(0)
+    expect(out).toMatch(/0001_drop\.sql:1:1 warning table-dropped: table\n[\s\S]*\n1 files, 0 errors, 2 warnings/)
+    expect((await tenon(`migrate lint ${words} --strict`)).code).toBe(1)
+    write('0002_bad.sql', 'selec')
+    expect((await tenon(`migrate lint ${words} --sarif ${folder}/lint.sarif`)).code).toBe(1)
+    expect(JSON.parse(readFileSync(join(folder, 'lint.sarif'), 'utf8')).runs[0].results).toHaveLength(4)
+  })
+
   it('numbers the next file as the others are numbered', async () => {
     const next = async (flags = '') => {
       await tenon(`migrate new n${readdirSync(folder).length} --dir ${folder}${flags}`)

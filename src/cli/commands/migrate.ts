@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { sqlModules } from '../../migrate/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { addExportCommand } from './migrate-export.ts'
+import { addLintCommand } from './migrate-lint.ts'
 import { addNewCommand } from './migrate-new.ts'
 import { addRunCommands } from './migrate-run.ts'
 import { addStatusCommands } from './migrate-status.ts'
@@ -17,4 +18,5 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
   addStatusCommands(migrate, terminal)
   addNewCommand(migrate, terminal)
   addExportCommand(migrate, terminal)
+  addLintCommand(migrate, terminal)
 }

@@ -5,7 +5,6 @@
  */
 import { TenonError } from '../../kernel/errors.ts'
 import { listMigrations, type MigrationSet } from '../migration.ts'
-import { codeOf } from '../module-file.ts'
 import {
   assertExportable,
   compareExport,
@@ -18,6 +17,7 @@ import type { ExportFormatDefinition, HostFile, NumberedStep } from './export-fo
 import { type ExportFormat, exportFormats, formats } from './formats/index.ts'
 import { readFolder, writeFolder } from './host-folder.ts'
 import { type Lock, type LockedStep, lockFileName, readLock, sha256, writeLock } from './lock-file.ts'
+import { markersIn } from './markers.ts'
 
 /** Options of {@link exportMigrations}. */
 export interface ExportOptions extends MigrationSet {
@@ -164,19 +164,11 @@ function placeOf(
   return { ...step, version, previous: newest }
 }
 
-function assertNoMarker(format: ExportFormatDefinition, step: NamedStep): void {
-  const { sql, down = '', file } = step.migration
-  for (const { pattern, meaning, codeOnly } of format.markers) {
-    for (const body of [sql, down]) {
-      const text = codeOnly === true ? codeOf(body) : body
-      const [match] = text.matchAll(pattern)
-      if (match === undefined) continue
-      const line = body.slice(0, match.index).split('\n').length + (match[0].startsWith('\n') ? 1 : 0)
-      throw new TenonError({
-        code: 'MIGRATION_EXPORT',
-        message: `${file.path}:${line}: ${format.name} reads ${JSON.stringify(match[0].trim())} as ${meaning}`,
-        hint: 'Write it differently in a new file, or use another format.',
-      })
-    }
-  }
+function assertNoMarker(format: ExportFormatDefinition, { migration }: NamedStep): void {
+  for (const { line, text, meaning } of markersIn(format, migration))
+    throw new TenonError({
+      code: 'MIGRATION_EXPORT',
+      message: `${migration.file.path}:${line}: ${format.name} reads ${JSON.stringify(text)} as ${meaning}`,
+      hint: 'Write it differently in a new file, or use another format.',
+    })
 }

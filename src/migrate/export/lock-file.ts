@@ -55,6 +55,19 @@ export function readLock(path: string, text: string): Lock {
   return { format, schema, id, steps: steps as LockedStep[] }
 }
 
+/**
+ * Returns what a lock file says is released, for the lint.
+ *
+ * @param path - for messages
+ * @param text - of `.tenon-lock.json` in the folder of an export
+ * @returns `module/version_slug` to the hash of the source
+ * @throws {TenonError} MIGRATION_EXPORT when it is no lock file
+ */
+export function readReleased(path: string, text: string): ReadonlyMap<string, string> {
+  const steps = readLock(path, text).steps.filter(({ migration }) => !migration.endsWith(' recorded'))
+  return new Map(steps.map(({ migration, source }) => [migration, source]))
+}
+
 /** The text of a lock file: one line a step, so that two branches conflict where they must and nowhere else. */
 export function writeLock({ format, schema, id, steps }: Lock): string {
   const head = { formatVersion, format, schema, id }
