@@ -34,7 +34,8 @@ with described as (
   from pg_catalog.pg_description as d join pg_catalog.pg_type as t on t.oid = d.objoid join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
   where d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass
   union all
-  select 'constraint', n.nspname, coalesce(c.relname, t.typname), k.conname, null, null, d.description,
+  select case when c.oid is null then 'domain constraint' else 'constraint' end, n.nspname, coalesce(c.relname, t.typname), k.conname, null, null,
+    d.description,
     case when c.oid is null then 'pg_catalog.pg_type'::pg_catalog.regclass else 'pg_catalog.pg_class'::pg_catalog.regclass end, coalesce(c.oid, t.oid)
   from pg_catalog.pg_description as d
   join pg_catalog.pg_constraint as k on k.oid = d.objoid
@@ -58,7 +59,11 @@ with described as (
   where d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.tgparentid = 0
 )
 select 'comment' as kind, s.schema::text as schema, s."table"::text as "table", s.name::text as name, s.args, s.parent,
-  pg_catalog.json_build_object('on', s.kind, 'text', s.description) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
+    'on', case s.kind when 'domain constraint' then 'constraint' else s.kind end,
+    'of', case s.kind when 'domain constraint' then 'domain' end,
+    'text', s.description
+  )) as parts
 from described as s
 where s.schema !~ '^pg_' and s.schema <> 'information_schema'
   and ($1::text[] is null or s.schema = any ($1::text[]))

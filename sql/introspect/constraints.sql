@@ -10,7 +10,7 @@ select 'constraint' as kind, n.nspname::text as schema, coalesce(c.relname, t.ty
     then pg_catalog.json_build_array('domain', n.nspname, null, t.typname, null)
     else pg_catalog.json_build_array('table', n.nspname, null, c.relname, null)
   end as parent,
-  pg_catalog.json_build_object('definition', pg_catalog.pg_get_constraintdef(k.oid)) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object('definition', pg_catalog.pg_get_constraintdef(k.oid))) as parts
 from pg_catalog.pg_constraint as k
 left join pg_catalog.pg_class as c on c.oid = k.conrelid
 left join pg_catalog.pg_type as t on t.oid = k.contypid

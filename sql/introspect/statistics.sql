@@ -6,7 +6,7 @@
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-statistic-ext.html
 select 'statistics' as kind, n.nspname::text as schema, null::text as "table", s.stxname::text as name, null::text as args,
   pg_catalog.json_build_array('table', m.nspname, null, c.relname, null) as parent,
-  pg_catalog.json_build_object('definition', pg_catalog.pg_get_statisticsobjdef(s.oid)) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object('definition', pg_catalog.pg_get_statisticsobjdef(s.oid))) as parts
 from pg_catalog.pg_statistic_ext as s
 join pg_catalog.pg_namespace as n on n.oid = s.stxnamespace
 join pg_catalog.pg_class as c on c.oid = s.stxrelid

@@ -20,7 +20,7 @@ select f.kind, n.nspname::text as schema, c.relname::text as "table", f.name::te
   pg_catalog.json_build_array(case when c.relkind in ('v', 'm') then 'view' else 'table' end, n.nspname, null, c.relname, null) as parent,
   pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
     'definition', f.definition,
-    'state', case f.enabled when 'D' then 'disabled' when 'R' then 'enabled for replicas only' when 'A' then 'enabled always' end
+    'state', case f.enabled when 'D' then 'disabled' when 'R' then 'enabled for replicas only' when 'A' then 'enabled always' else 'enabled' end
   )) as parts
 from fired as f
 join pg_catalog.pg_class as c on c.oid = f.relation

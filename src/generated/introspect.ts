@@ -27,6 +27,8 @@ export const introspect: {
   readonly settings: string
   /** sql/introspect/statistics.sql */
   readonly statistics: string
+  /** sql/introspect/surroundings.sql */
+  readonly surroundings: string
   /** sql/introspect/tables.sql */
   readonly tables: string
   /** sql/introspect/triggers.sql */
@@ -127,7 +129,8 @@ with described as (
   from pg_catalog.pg_description as d join pg_catalog.pg_type as t on t.oid = d.objoid join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
   where d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass
   union all
-  select 'constraint', n.nspname, coalesce(c.relname, t.typname), k.conname, null, null, d.description,
+  select case when c.oid is null then 'domain constraint' else 'constraint' end, n.nspname, coalesce(c.relname, t.typname), k.conname, null, null,
+    d.description,
     case when c.oid is null then 'pg_catalog.pg_type'::pg_catalog.regclass else 'pg_catalog.pg_class'::pg_catalog.regclass end, coalesce(c.oid, t.oid)
   from pg_catalog.pg_description as d
   join pg_catalog.pg_constraint as k on k.oid = d.objoid
@@ -151,7 +154,11 @@ with described as (
   where d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass and t.tgparentid = 0
 )
 select 'comment' as kind, s.schema::text as schema, s."table"::text as "table", s.name::text as name, s.args, s.parent,
-  pg_catalog.json_build_object('on', s.kind, 'text', s.description) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
+    'on', case s.kind when 'domain constraint' then 'constraint' else s.kind end,
+    'of', case s.kind when 'domain constraint' then 'domain' end,
+    'text', s.description
+  )) as parts
 from described as s
 where s.schema !~ '^pg_' and s.schema <> 'information_schema'
   and ($1::text[] is null or s.schema = any ($1::text[]))
@@ -171,7 +178,7 @@ select 'constraint' as kind, n.nspname::text as schema, coalesce(c.relname, t.ty
     then pg_catalog.json_build_array('domain', n.nspname, null, t.typname, null)
     else pg_catalog.json_build_array('table', n.nspname, null, c.relname, null)
   end as parent,
-  pg_catalog.json_build_object('definition', pg_catalog.pg_get_constraintdef(k.oid)) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object('definition', pg_catalog.pg_get_constraintdef(k.oid))) as parts
 from pg_catalog.pg_constraint as k
 left join pg_catalog.pg_class as c on c.oid = k.conrelid
 left join pg_catalog.pg_type as t on t.oid = k.contypid
@@ -458,7 +465,7 @@ select pg_catalog.set_config('search_path', '', true) is not null
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-statistic-ext.html
 select 'statistics' as kind, n.nspname::text as schema, null::text as "table", s.stxname::text as name, null::text as args,
   pg_catalog.json_build_array('table', m.nspname, null, c.relname, null) as parent,
-  pg_catalog.json_build_object('definition', pg_catalog.pg_get_statisticsobjdef(s.oid)) as parts
+  pg_catalog.json_strip_nulls(pg_catalog.json_build_object('definition', pg_catalog.pg_get_statisticsobjdef(s.oid))) as parts
 from pg_catalog.pg_statistic_ext as s
 join pg_catalog.pg_namespace as n on n.oid = s.stxnamespace
 join pg_catalog.pg_class as c on c.oid = s.stxrelid
@@ -469,6 +476,23 @@ where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     select from pg_catalog.pg_depend as d
     where d.classid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass and d.objid = s.oid and d.deptype = 'e'
   )
+`,
+  surroundings: `-- Purpose: what migrations find in a database that they did not make: roles, extensions, and Supabase's schema auth. A replay elsewhere is
+--   given the same.
+-- Parameters: none.
+-- Returns: one row: roles text[]; extensions json, schema by name; supabase boolean.
+-- Privilege: none.
+-- Oldest PostgreSQL: 15.
+-- Source: https://www.postgresql.org/docs/current/view-pg-roles.html
+select
+  array(select r.rolname::text from pg_catalog.pg_roles as r where r.rolname !~ '^pg_' order by r.rolname collate "C") as roles,
+  (
+    select coalesce(pg_catalog.json_object_agg(e.extname, n.nspname order by e.extname), '{}')
+    from pg_catalog.pg_extension as e join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
+  ) as extensions,
+  exists (
+    select from pg_catalog.pg_namespace as n where n.nspname = 'auth' and n.nspowner = pg_catalog.to_regrole('supabase_auth_admin')
+  ) as supabase
 `,
   tables: `-- Purpose: tables, partitioned and foreign tables: persistence, inheritance, partitioning, storage options, row security, replica identity.
 -- Parameters: $1 text[] = names of schemas, or null for all.
@@ -552,7 +576,7 @@ select f.kind, n.nspname::text as schema, c.relname::text as "table", f.name::te
   pg_catalog.json_build_array(case when c.relkind in ('v', 'm') then 'view' else 'table' end, n.nspname, null, c.relname, null) as parent,
   pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
     'definition', f.definition,
-    'state', case f.enabled when 'D' then 'disabled' when 'R' then 'enabled for replicas only' when 'A' then 'enabled always' end
+    'state', case f.enabled when 'D' then 'disabled' when 'R' then 'enabled for replicas only' when 'A' then 'enabled always' else 'enabled' end
   )) as parts
 from fired as f
 join pg_catalog.pg_class as c on c.oid = f.relation

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { sqlModules } from '../../migrate/index.ts'
 import type { Terminal } from '../terminal.ts'
+import { addDriftCommand } from './migrate-drift.ts'
 import { addNewCommand } from './migrate-new.ts'
 import { addRunCommands } from './migrate-run.ts'
 import { addStatusCommands } from './migrate-status.ts'
@@ -15,4 +16,5 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
   addRunCommands(migrate, terminal)
   addStatusCommands(migrate, terminal)
   addNewCommand(migrate, terminal)
+  addDriftCommand(migrate, terminal)
 }

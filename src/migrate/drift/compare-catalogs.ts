@@ -3,10 +3,10 @@
  *
  * Owns which difference is worth a line. What to do about it is hint.ts; which objects count at all is scope.ts.
  */
-import type { Catalog, CatalogKind, CatalogObject } from './catalog-object.ts'
+import { type Catalog, type CatalogKind, type CatalogObject, toKey } from './catalog-object.ts'
 import { differingParts } from './definition-text.ts'
 import { changedHint, extraHint, missingHint, renamedHint } from './hint.ts'
-import { ancestorsOf, isExtraInScope, isMissingInScope, rootOf } from './scope.ts'
+import { ancestorsOf, createScope, isMissingInScope, rootOf } from './scope.ts'
 
 /** Options of {@link compareCatalogs}. */
 export interface CompareCatalogsOptions {
@@ -15,6 +15,8 @@ export interface CompareCatalogsOptions {
    * what is in the schemas of the library.
    */
   readonly whole?: boolean | undefined
+  /** Keys of objects that must not be there, such as a grant that a migration takes away. */
+  readonly removed?: ReadonlySet<string> | undefined
   /** Objects that are none of this comparison's business, with what belongs to them. */
   readonly ignore?: ((object: CatalogObject) => boolean) | undefined
 }
@@ -25,6 +27,8 @@ export interface Difference {
   readonly change: 'missing' | 'extra' | 'changed'
   /** The expected object; of an extra one, the one that is there. */
   readonly object: CatalogObject
+  /** Key of the outermost object it is on, under which it is told: `table public.projects` for one of its columns. */
+  readonly root: string
   /** What differs, as expected; undefined for an extra object. */
   readonly expected?: string | undefined
   /** What differs, as it is there; undefined for a missing object. */
@@ -55,7 +59,7 @@ export function compareCatalogs(
   const ignored = (object: CatalogObject, catalog: Catalog) =>
     options.ignore !== undefined && [object, ...ancestorsOf(object, catalog)].some(options.ignore)
   const missing = new Map<string, CatalogObject>()
-  const changed: Difference[] = []
+  const changed: Found[] = []
   for (const [key, object] of expected) {
     if (ignored(object, expected)) continue
     const found = actual.get(key)
@@ -66,14 +70,16 @@ export function compareCatalogs(
     const parts = differingParts(object, found)
     if (parts.length > 0) changed.push(toChange(object, found, parts))
   }
-  const extra = new Map<string, CatalogObject>()
-  for (const [key, object] of actual) {
-    if (expected.has(key) || ignored(object, actual)) continue
-    if (isExtraInScope(object, { expected, actual, whole: options.whole ?? false })) extra.set(key, object)
-  }
+  const isInScope = createScope({ expected, actual, whole: options.whole ?? false })
+  const extra = new Map(
+    [...actual].filter(
+      ([key, object]) =>
+        !expected.has(key) && (options.removed?.has(key) === true || isInScope(object)) && !ignored(object, actual),
+    ),
+  )
   const renamed = toRenames(missing, extra)
   const handled = new Set(renamed.flatMap(({ object, found }) => [object, found]))
-  const told: readonly Difference[] = [
+  const told: readonly Found[] = [
     ...changed,
     ...renamed.map(({ object, found }) => toRename(object, found)),
     ...topmost(missing, expected)
@@ -89,21 +95,34 @@ export function compareCatalogs(
       .map((object) => ({ change: 'extra' as const, object, actual: object.definition, hint: extraHint(object) })),
   ]
   return told
-    .map((difference) => ({
-      difference,
-      place: placeOf(difference, difference.change === 'extra' ? actual : expected),
-    }))
+    .map((found) => {
+      const root = rootOf(found.object, found.change === 'extra' ? actual : expected)
+      return { difference: { ...found, root: rootKey(root) }, place: placeOf(found.object, root) }
+    })
     .sort((a, b) => (a.place < b.place ? -1 : a.place > b.place ? 1 : 0))
     .map(({ difference }) => difference)
 }
 
-function toChange(expected: CatalogObject, actual: CatalogObject, parts: readonly string[]): Difference {
-  const of = (object: CatalogObject) => parts.flatMap((part) => object.parts[part] ?? []).join(' ')
+type Found = Omit<Difference, 'root'>
+
+function toChange(expected: CatalogObject, actual: CatalogObject, parts: readonly string[]): Found {
+  const of = (object: CatalogObject) =>
+    parts.map((part) => object.parts[part] ?? absent[part as keyof typeof absent] ?? `no ${part}`).join(', ')
   const hint = changedHint(expected, actual, parts)
   return { change: 'changed', object: expected, expected: of(expected), actual: of(actual), hint }
 }
 
-function toRename(expected: CatalogObject, actual: CatalogObject): Difference {
+/** What it means that a part is not there. */
+const absent = {
+  persistence: 'logged',
+  'not null': 'null allowed',
+  'row security of the owner': 'row level security not forced',
+  uniqueness: 'not unique',
+  validity: 'valid',
+  option: 'without grant option',
+}
+
+function toRename(expected: CatalogObject, actual: CatalogObject): Found {
   const hint = renamedHint(expected, actual)
   const of = (object: CatalogObject) => `named ${object.name}`
   return { change: 'changed', object: expected, expected: of(expected), actual: of(actual), hint }
@@ -113,15 +132,20 @@ const renamable: readonly CatalogKind[] = ['column', 'constraint', 'index', 'pol
 
 /** Pairs of a missing and an extra object that differ in their name alone, where no other pair would do as well. */
 function toRenames(missing: Objects, extra: Objects): readonly { object: CatalogObject; found: CatalogObject }[] {
-  return [...missing.values()]
-    .filter(({ kind }) => renamable.includes(kind))
-    .flatMap((object) => {
-      const isSame = (other: CatalogObject) =>
-        other.kind === object.kind && other.on === object.on && differingParts(object, other).length === 0
-      const [found, second] = [...extra.values()].filter(isSame)
-      const alone = second === undefined && [...missing.values()].filter(isSame).length === 1
+  const byPlace = (objects: Objects) =>
+    Map.groupBy(
+      [...objects.values()].filter(({ kind }) => renamable.includes(kind)),
+      ({ kind, on }) => `${kind} ${on}`,
+    )
+  const candidates = byPlace(extra)
+  return [...byPlace(missing)].flatMap(([place, objects]) =>
+    objects.flatMap((object) => {
+      const isSame = (other: CatalogObject) => differingParts(object, other).length === 0
+      const [found, second] = (candidates.get(place) ?? []).filter(isSame)
+      const alone = second === undefined && objects.filter(isSame).length === 1
       return found !== undefined && alone ? [{ object, found }] : []
-    })
+    }),
+  )
 }
 
 type Objects = ReadonlyMap<string, CatalogObject>
@@ -155,8 +179,12 @@ const order: readonly CatalogKind[] = [
 ]
 
 /** Where a difference stands in the list: with its table, the table itself first. */
-function placeOf({ object }: Difference, catalog: Catalog): string {
-  const root = rootOf(object, catalog)
+function placeOf(object: CatalogObject, root: CatalogObject): string {
   const rank = (kind: CatalogKind) => String.fromCharCode(order.indexOf(kind) + 1)
-  return [root.schema, rank(root.kind), root.name, rank(object.kind), object.name].join('\0')
+  return [root.schema, rank(root.kind), rootKey(root), rank(object.kind), object.name].join('\0')
+}
+
+// A grant on what neither side compares, such as a function of the server, is told under that.
+function rootKey({ identity, on, kind }: CatalogObject): string {
+  return (kind === 'grant' || kind === 'comment' ? on : undefined) ?? toKey(identity)
 }

@@ -5,17 +5,20 @@
 import { quoteIdentifier, quoteQualified } from '../../kernel/identifier.ts'
 import type { CatalogObject } from './catalog-object.ts'
 import { toCreateSql, toDropSql, toReference, toRevokeSql, toStateSql } from './object-sql.ts'
+import { librarySchemas } from './scope.ts'
 
 /** The hint for an object that the migrations make and the database lacks. */
 export function missingHint(object: CatalogObject): string {
   if (object.kind === 'table')
-    return 'its rows are gone with it: restore it from a backup; or make it empty again with the SQL of the migration that makes it'
+    return `its rows are gone with it: restore it from a backup; or make it empty again: ${toCreateSql(object) ?? 'run the SQL of the migration that makes it'}`
   return toCreateSql(object) ?? 'run the SQL of the migration that makes it again'
 }
 
 /** The hint for an object that the database has and no migration makes. */
 export function extraHint(object: CatalogObject): string {
   const sql = toDropSql(object)
+  if (object.on === undefined && librarySchemas.includes(object.schema))
+    return `this schema holds nothing but the library's objects: move it to one of yours; or, when it may go: ${sql}`
   const holdsRows =
     ['table', 'column', 'sequence', 'schema'].includes(object.kind) || object.parts['view'] === 'materialized view'
   return holdsRows ? `write the migration that makes it; or, when what it holds may go: ${sql}` : sql
@@ -35,36 +38,80 @@ export function renamedHint(expected: CatalogObject, actual: CatalogObject): str
 
 /** The hint for an object that is there and is another; `parts` are the names of what differs. */
 export function changedHint(expected: CatalogObject, actual: CatalogObject, parts: readonly string[]): string {
-  const { kind } = expected
-  if (kind === 'table') return parts.map((part) => tableHint(expected, actual, part)).join(' ')
-  if (kind === 'column') return parts.map((part) => columnHint(expected, part)).join(' ')
-  if (kind === 'grant')
-    return expected.parts['option'] === undefined
-      ? toRevokeSql(expected, 'grant option for ')
-      : (toCreateSql(expected) ?? '')
-  if (kind === 'comment') return toCreateSql(expected) ?? ''
-  if (kind === 'extension')
-    return `alter extension ${toReference(expected.identity)} set ${expected.parts['schema']?.slice(5)};`
-  if (kind === 'policy' && !parts.includes('combination') && !parts.includes('command') && isKept(expected, parts))
-    return `alter policy ${quoteIdentifier(expected.identity.name)} on ${quoteQualified(expected.identity.schema, expected.identity.table ?? '')} ${parts
-      .map((part) => expected.parts[part])
-      .join(' ')};`
-  if ((kind === 'trigger' || kind === 'rule') && parts.join() === 'state') return toStateSql(expected)
-  if (kind === 'sequence' && isKept(expected, parts) && !parts.includes('persistence'))
-    return `alter sequence ${toReference(expected.identity)} ${parts.map((part) => expected.parts[part]).join(' ')};`
-  if (kind === 'view') return viewHint(expected, actual, parts)
-  if (kind === 'type') return typeHint(expected, actual)
-  if (kind === 'domain') return domainHint(expected, parts)
-  if (kind === 'function' || kind === 'procedure') return toCreateSql(expected) ?? ''
-  return [toDropSql(actual), toCreateSql(expected) ?? 'then run the SQL of the migration that makes it again'].join(' ')
+  const change: Change = { expected, actual, parts }
+  switch (expected.kind) {
+    case 'table':
+      return parts.map((part) => tableHint(change, part)).join(' ')
+    case 'column':
+      return parts.map((part) => columnHint(change, part)).join(' ')
+    case 'index':
+      return parts.join() === 'validity'
+        ? `reindex index concurrently ${quoteQualified(expected.identity.schema, expected.identity.name)};`
+        : again(change)
+    case 'policy':
+      return policyHint(change)
+    case 'trigger':
+    case 'rule':
+      return parts.join() === 'state' ? toStateSql(expected) : again(change)
+    case 'grant':
+      return expected.parts['option'] === undefined ? toRevokeSql(expected, 'grant option for ') : made(expected)
+    case 'comment':
+      return made(expected)
+    case 'extension':
+      return `alter extension ${toReference(expected.identity)} set ${expected.definition.replace(/^with /, '')};`
+    case 'sequence':
+      return sequenceHint(change)
+    case 'view':
+      return viewHint(change)
+    case 'type':
+      return typeHint(change)
+    case 'domain':
+      return domainHint(change)
+    case 'function':
+    case 'procedure':
+      // OR REPLACE cannot change the type of the result.
+      return resultOf(expected) === resultOf(actual) ? made(expected) : again(change)
+    default:
+      return again(change)
+  }
 }
 
-/** Whether each of the parts is still wanted, so that an ALTER can say it. */
-function isKept(expected: CatalogObject, parts: readonly string[]): boolean {
-  return parts.every((part) => expected.parts[part] !== undefined)
+interface Change {
+  readonly expected: CatalogObject
+  readonly actual: CatalogObject
+  readonly parts: readonly string[]
 }
 
-function tableHint(expected: CatalogObject, actual: CatalogObject, part: string): string {
+function made(object: CatalogObject): string {
+  return toCreateSql(object) ?? 'run the SQL of the migration that makes it again'
+}
+
+function again({ expected, actual }: Change): string {
+  return `${toDropSql(actual)} ${made(expected)}`
+}
+
+function resultOf({ definition }: CatalogObject): string | undefined {
+  return /^ RETURNS .*$/m.exec(definition)?.[0]
+}
+
+function policyHint(change: Change): string {
+  const { expected, parts } = change
+  const wanted = parts.map((part) => expected.parts[part])
+  if (parts.includes('combination') || parts.includes('command') || wanted.includes(undefined)) return again(change)
+  const { schema, table = '', name } = expected.identity
+  return `alter policy ${quoteIdentifier(name)} on ${quoteQualified(schema, table)} ${wanted.join(' ')};`
+}
+
+function sequenceHint({ expected, parts }: Change): string {
+  const without = { persistence: 'set logged', cycle: 'no cycle', owner: 'owned by none' }
+  const wanted = parts.map((part) => {
+    const text = expected.parts[part] ?? without[part as keyof typeof without]
+    return part === 'persistence' && text === 'unlogged' ? 'set unlogged' : text
+  })
+  return `alter sequence ${toReference(expected.identity)} ${wanted.join(' ')};`
+}
+
+function tableHint({ expected, actual }: Change, part: string): string {
   const table = `alter table ${quoteQualified(expected.identity.schema, expected.identity.name)}`
   const wanted = expected.parts[part]
   switch (part) {
@@ -102,7 +149,7 @@ function optionsHint(alter: string, wanted: string | undefined, found: string | 
   ].join(' ')
 }
 
-function columnHint(expected: CatalogObject, part: string): string {
+function columnHint({ expected, actual }: Change, part: string): string {
   const { identity, parts } = expected
   const column = `alter table ${quoteQualified(identity.schema, identity.table ?? '')} alter column ${quoteIdentifier(identity.name)}`
   const wanted = parts[part]
@@ -115,56 +162,70 @@ function columnHint(expected: CatalogObject, part: string): string {
     case 'not null':
       return wanted === undefined ? `${column} drop not null;` : `${column} set not null;`
     case 'identity':
-      return wanted === undefined
-        ? `${column} drop identity;`
-        : `${column} add ${wanted}; -- set instead of add where it is one already`
+      if (wanted === undefined) return `${column} drop identity;`
+      return actual.parts['identity'] === undefined
+        ? `${column} add ${wanted};`
+        : `${column} set ${wanted.replace(/ as identity$/, '')};`
+    case 'identity sequence':
+      return `${column} ${sequenceSettings(wanted)};`
     case 'storage':
       return `${column} set ${wanted ?? 'storage default'};`
     case 'compression':
       return `${column} set ${wanted ?? 'compression default'};`
-    case 'identity sequence':
-      return `${column} set start with 1 set increment by 1 set cache 1 set no cycle;`
     case 'options':
-      return `${column} ${wanted === undefined ? 'reset' : 'set'} …;`
+      return optionsHint(column, wanted, actual.parts[part])
     default:
-      return `no statement changes how ${identity.name} is generated: drop the column and add it again, in a migration of its own`
+      return wanted === undefined ? `${column} drop expression;` : generationHint(expected, actual)
   }
 }
 
-function viewHint(expected: CatalogObject, actual: CatalogObject, parts: readonly string[]): string {
-  const { identity } = expected
-  const alter = `alter ${expected.parts['view']} ${toReference(identity)}`
-  if (parts.join() === 'options') return optionsHint(alter, expected.parts['options'], actual.parts['options'])
-  const made = toCreateSql(expected) ?? ''
-  return parts.includes('view') || expected.parts['view'] !== 'view'
-    ? `${toDropSql(actual)} ${made}`
-    : made.replace(/^create /, 'create or replace ')
+/** What ALTER COLUMN says for `(start with 100 increment by 2 cache 1)`. */
+function sequenceSettings(settings = '(start with 1 increment by 1 cache 1)'): string {
+  const [, start, increment, cache, cycle] =
+    /start with (-?\d+) increment by (-?\d+) cache (\d+)( cycle)?/.exec(settings) ?? []
+  return `set start with ${start} set increment by ${increment} set cache ${cache} set ${cycle === undefined ? 'no cycle' : 'cycle'}`
 }
 
-function typeHint(expected: CatalogObject, actual: CatalogObject): string {
+// What was generated can be generated again; what was not is lost with the column.
+function generationHint(expected: CatalogObject, actual: CatalogObject): string {
+  const sql = `${toDropSql(actual)} ${made(expected)}`
+  return actual.parts['generation'] === undefined ? `when what the column holds may go: ${sql}` : sql
+}
+
+function viewHint(change: Change): string {
+  const { expected, actual, parts } = change
+  const alter = `alter ${expected.parts['view']} ${toReference(expected.identity)}`
+  if (parts.join() === 'options') return optionsHint(alter, expected.parts['options'], actual.parts['options'])
+  // OR REPLACE keeps grants and what stands on the view.
+  return parts.includes('view') || expected.parts['view'] !== 'view'
+    ? again(change)
+    : made(expected).replace(/^create /, 'create or replace ')
+}
+
+function typeHint({ expected, actual }: Change): string {
+  const name = toReference(expected.identity)
   const labelsOf = ({ parts }: CatalogObject): readonly string[] => parts['labels']?.match(/'(?:[^']|'')*'/g) ?? []
   const [wanted, found] = [labelsOf(expected), labelsOf(actual)]
   const added = wanted.filter((label) => !found.includes(label))
-  if (added.length > 0 && found.every((label) => wanted.includes(label)))
-    return added
-      .map((label) => {
-        const before = wanted[wanted.indexOf(label) - 1]
-        const place =
-          before === undefined ? (wanted[1] === undefined ? '' : ` before ${wanted[1]}`) : ` after ${before}`
-        return `alter type ${toReference(expected.identity)} add value ${label}${place};`
-      })
-      .join(' ')
-  return `write a migration that takes ${toReference(expected.identity)} to what is in use; a label of an enum cannot be dropped, and an attribute only with alter type … drop attribute`
+  if (added.length === 0 || found.some((label) => !wanted.includes(label)))
+    return `write a migration that takes ${name} to what is in use: nothing drops a label of an enum, and another type of a column is a new type`
+  return added
+    .map((label) => {
+      const before = wanted[wanted.indexOf(label) - 1]
+      const place = before === undefined ? (found[0] === undefined ? '' : ` before ${found[0]}`) : ` after ${before}`
+      return `alter type ${name} add value ${label}${place};`
+    })
+    .join(' ')
 }
 
-function domainHint(expected: CatalogObject, parts: readonly string[]): string {
+function domainHint({ expected, parts }: Change): string {
   const alter = `alter domain ${toReference(expected.identity)}`
   return parts
     .map((part) => {
       const wanted = expected.parts[part]
       if (part === 'default' || part === 'not null')
         return wanted === undefined ? `${alter} drop ${part};` : `${alter} set ${wanted};`
-      return `no statement changes the type of a domain: make a new one and move its columns, in a migration of its own`
+      return 'nothing changes the type of a domain: make a new one and move its columns, in a migration of its own'
     })
     .join(' ')
 }

@@ -9,7 +9,7 @@ import type { CatalogObject, ObjectIdentity } from './catalog-object.ts'
 /**
  * Returns the statement that makes an object as it is described.
  *
- * @returns SQL with a semicolon; undefined where one statement cannot: a table, an aggregate
+ * @returns SQL with a semicolon; undefined where one statement cannot: a table that is no partition, an aggregate
  */
 export function toCreateSql(object: CatalogObject): string | undefined {
   const { kind, parts, identity, definition } = object
@@ -18,6 +18,10 @@ export function toCreateSql(object: CatalogObject): string | undefined {
   switch (kind) {
     case 'schema':
       return `create schema ${name};`
+    case 'table':
+      return parts['partition of'] === undefined
+        ? undefined
+        : `create table ${toReference(identity)} ${['partition of', 'partition bound', 'partition key', 'options'].flatMap((part) => parts[part] ?? []).join(' ')};`
     case 'extension':
       return `create extension ${name} ${definition};`
     case 'column':
@@ -38,14 +42,18 @@ export function toCreateSql(object: CatalogObject): string | undefined {
     case 'trigger':
     case 'rule': {
       const made = `${(parts['definition'] ?? '').replace(/^create (?:CONSTRAINT )?(?:trigger|rule) /, (head) => `${head}${name} `)};`
-      return parts['state'] === undefined ? made : `${made} ${toStateSql(object)}`
+      return parts['state'] === 'enabled' ? made : `${made} ${toStateSql(object)}`
     }
     case 'view': {
       const options = parts['options'] === undefined ? '' : ` ${parts['options']}`
       return `create ${parts['view']} ${toReference(identity)}${options} ${parts['query']};`
     }
     case 'sequence':
-      return `create ${parts['persistence'] === undefined ? '' : 'unlogged '}sequence ${toReference(identity)} ${without(parts, 'persistence')};`
+      return `create ${parts['persistence'] === undefined ? '' : 'unlogged '}sequence ${toReference(identity)} ${Object.entries(
+        parts,
+      )
+        .flatMap(([part, text]) => (part === 'persistence' ? [] : text))
+        .join(' ')};`
     case 'function':
     case 'procedure':
       return `${definition.trimEnd()};`
@@ -56,7 +64,7 @@ export function toCreateSql(object: CatalogObject): string | undefined {
     case 'grant':
       return toGrantSql(object)
     case 'comment':
-      return `comment on ${toTarget(identity)} is ${quoteText(definition)};`
+      return `comment on ${toTarget(object)} is ${quoteText(definition)};`
     default:
       return undefined
   }
@@ -85,7 +93,7 @@ export function toDropSql(object: CatalogObject): string {
     case 'grant':
       return toRevokeSql(object, '')
     case 'comment':
-      return `comment on ${toTarget(identity)} is null;`
+      return `comment on ${toTarget(object)} is null;`
     default:
       return `drop ${kind} ${toReference(identity)};`
   }
@@ -125,11 +133,12 @@ function toGrantee(role: string | undefined): string {
 }
 
 /** What a comment is on, as COMMENT wants it. */
-function toTarget(identity: ObjectIdentity): string {
+function toTarget({ identity, parts }: CatalogObject): string {
   const { kind, schema, table, name } = identity
   if (kind === 'index' || table === undefined) return `${kind} ${toReference({ ...identity, table: undefined })}`
   if (kind === 'column') return `column ${quoteQualified(schema, table)}.${quoteIdentifier(name)}`
-  return `${kind} ${quoteIdentifier(name)} on ${quoteQualified(schema, table)}`
+  const owner = parts['of'] === undefined ? '' : `${parts['of']} `
+  return `${kind} ${quoteIdentifier(name)} on ${owner}${quoteQualified(schema, table)}`
 }
 
 /** A name in SQL, with schema and arguments. */
@@ -149,12 +158,6 @@ function columnDefinition({ parts }: CatalogObject): string {
     .flatMap((part) => parts[part] ?? [])
     .join(' ')
     .replace(/ not valid$/, '')
-}
-
-function without(parts: Readonly<Record<string, string>>, left: string): string {
-  return Object.entries(parts)
-    .flatMap(([name, text]) => (name === left ? [] : [text]))
-    .join(' ')
 }
 
 // A comment is text of the schema and no value of a row.

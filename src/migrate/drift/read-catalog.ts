@@ -15,7 +15,7 @@ export interface ReadCatalogOptions {
 /** Runs one statement with bound values: `client.query` of pg, `pglite.query`, or a connection of `withDedicatedConnection`. */
 export type CatalogQuery = <R>(text: string, values?: readonly unknown[]) => Promise<{ readonly rows: R[] }>
 
-const { settings, ...files } = introspect
+const { settings, surroundings: _, ...files } = introspect
 
 /**
  * Reads schemas, tables, columns, constraints, indexes, policies, triggers, rules, views, sequences, functions, types, domains, extensions,

@@ -36,23 +36,34 @@ export function isMissingInScope(object: CatalogObject, expected: Catalog): bool
 }
 
 /** Schemas that hold nothing but the library's objects. */
-const librarySchemas = ['tenon', 'tenon_private']
+export const librarySchemas: readonly string[] = ['tenon', 'tenon_private']
 
-/** Whether it is a difference that the database has this and the migrations do not make it. */
-export function isExtraInScope(
-  object: CatalogObject,
-  context: { readonly expected: Catalog; readonly actual: Catalog; readonly whole: boolean },
-): boolean {
-  const { expected, actual, whole } = context
-  // Partitions are made as rows come; they are no change of the table.
-  const lineage = [object, ...ancestorsOf(object, actual)]
-  if (lineage.some((each) => each.parts['partition bound'] !== undefined && !expected.has(toKey(each.identity))))
-    return false
-  // Platforms change privileges of the server's own functions; only those that a migration changes are compared.
-  if (object.schema === 'pg_catalog') return [...expected.values()].some(({ on }) => on === object.on)
-  if (whole || librarySchemas.includes(object.schema)) return true
-  if (object.on === undefined) return false
-  if (expected.has(object.on)) return true
-  const owner = actual.get(object.on)
-  return owner !== undefined && isExtraInScope(owner, context)
+/**
+ * Returns what tells whether it is a difference that the database has an object which the migrations do not make.
+ *
+ * @param options.whole - the migrations make everything
+ */
+export function createScope(options: {
+  readonly expected: Catalog
+  readonly actual: Catalog
+  readonly whole: boolean
+}): (object: CatalogObject) => boolean {
+  const { expected, actual, whole } = options
+  const changedByMigrations = new Set(
+    [...expected.values()].flatMap(({ schema, on }) => (schema === 'pg_catalog' ? on : [])),
+  )
+  const isInScope = (object: CatalogObject): boolean => {
+    // Partitions are made as rows come; they are no change of the table.
+    const isPartition = ({ parts, identity }: CatalogObject) =>
+      parts['partition bound'] !== undefined && !expected.has(toKey(identity))
+    if ([object, ...ancestorsOf(object, actual)].some(isPartition)) return false
+    // Platforms change privileges of the server's own functions; only those that a migration changes are compared.
+    if (object.schema === 'pg_catalog') return changedByMigrations.has(object.on)
+    if (whole || librarySchemas.includes(object.schema)) return true
+    if (object.on === undefined) return false
+    if (expected.has(object.on)) return true
+    const owner = actual.get(object.on)
+    return owner !== undefined && isInScope(owner)
+  }
+  return isInScope
 }
