@@ -12,6 +12,11 @@ export {
 } from './apply-migrations.ts'
 export { type BaselineMigrationsOptions, baselineMigrations } from './baseline-migrations.ts'
 export { defineModule, type ModuleSource } from './define-module.ts'
+export type { Catalog, CatalogKind, CatalogObject, ObjectIdentity } from './drift/catalog-object.ts'
+export { type CompareCatalogsOptions, compareCatalogs, type Difference } from './drift/compare-catalogs.ts'
+export { toDriftText } from './drift/drift-text.ts'
+export { type DriftDifference, type DriftReport, type FindDriftOptions, findDrift } from './drift/find-drift.ts'
+export { type CatalogQuery, type ReadCatalogOptions, readCatalog } from './drift/read-catalog.ts'
 export type { ExportProblem } from './export/compare-export.ts'
 export {
   checkExport,

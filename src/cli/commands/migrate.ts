@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { sqlModules } from '../../migrate/index.ts'
 import type { Terminal } from '../terminal.ts'
+import { addDriftCommand } from './migrate-drift.ts'
 import { addExportCommand } from './migrate-export.ts'
 import { addLintCommand } from './migrate-lint.ts'
 import { addNewCommand } from './migrate-new.ts'
@@ -19,4 +20,5 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
   addNewCommand(migrate, terminal)
   addExportCommand(migrate, terminal)
   addLintCommand(migrate, terminal)
+  addDriftCommand(migrate, terminal)
 }
