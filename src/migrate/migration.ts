@@ -37,7 +37,7 @@ export interface Migration {
 }
 
 /** The module that makes the ledger itself; it comes first, always. */
-const ledgerModule: SqlModule = sqlModules.ledger
+export const ledgerModule: SqlModule = sqlModules.ledger
 
 /**
  * Returns the migrations of a set in the order to apply them, the ledger's own first.
