@@ -117,6 +117,14 @@ const conditions: ReadonlyMap<string, Condition> = new Map<string, Condition>([
     },
   ],
   [
+    'tenancy_stands_once',
+    {
+      code: 'QUERY_DUPLICATE_OBJECT',
+      message: 'tenancy stands in this database already, in another schema',
+      hint: 'use the organizations that are there: tables of every schema can be put under them',
+    },
+  ],
+  [
     'roles_grant_refused',
     {
       code: 'ACCESS_DENIED',

@@ -96,6 +96,12 @@ export function sqlOf(module: SqlModuleName, version: string): string {
   return fillPlaceholders(file.sql, { schema: 'public', id: 'uuid' })
 }
 
+/** Takes a module back, its newest file first, as its files say. */
+export async function revertSql(engine: Pick<Engine, 'script'>, module: SqlModuleName): Promise<void> {
+  for (const { down = '' } of sqlModules[module].files.toReversed())
+    await engine.script(`begin; ${fillPlaceholders(down, { schema: 'public', id: 'uuid' })}; commit`)
+}
+
 /** The SQLSTATE that `work` fails with, or 'no error'. */
 export async function sqlstateOf(work: Promise<unknown>): Promise<string> {
   try {
@@ -106,10 +112,13 @@ export async function sqlstateOf(work: Promise<unknown>): Promise<string> {
   }
 }
 
+let fifteen: ReturnType<typeof startPostgres> | undefined
+
+/** One server for all engines of a test file; it goes with the process. */
 async function openFifteen(): Promise<Engine> {
-  const server = await startPostgres({ binDir: debianBinaries ?? '' })
-  const main = { kind: 'embedded', url: server.url, version: server.version } as const
-  return await openOnServer({ main, prefix: 't15_' }, server.stop)
+  fifteen ??= startPostgres({ binDir: debianBinaries ?? '' })
+  const { url, version } = await fifteen
+  return await openOnServer({ main: { kind: 'embedded', url, version }, prefix: 't15_' }, async () => {})
 }
 
 async function openOnServer(servers: TestServers, stop: () => Promise<void>): Promise<Engine> {
