@@ -211,7 +211,7 @@ function explain(error: unknown, { extensions }: ReplayDatabase, migrations: rea
   return new TenonError({
     code: 'MIGRATION_FAILED',
     message: `the replay on an embedded database failed: ${error.message}`,
-    hint: `${elsewhere}${error.hint === undefined ? '' : `; ${error.hint}`}`,
+    hint: elsewhere,
     sqlstate: error.sqlstate,
     cause: error,
   })
