@@ -48,6 +48,93 @@ describe('findDrift, replaying on a database of the server', () => {
   }
   const found = async (options: FindDriftOptions) => (await drift(options)).differences.map(nameOf)
 
+  it('reports as text that a person can act on', async () => {
+    const modules = ['projects', 'activity'] as const
+    await applyMigrations(db, { modules })
+    await admin.query(`
+      alter table projects disable row level security, add column "Note" text, drop column metadata, alter status drop default;
+      alter table projects rename constraint projects_slug_key to slugs;
+      drop policy profiles_user_id_policy on profiles; grant update (email) on profiles to anon;
+      drop table user_activities cascade; create table tenon.backup (id int);
+      create or replace function tenon.update_modified_column() returns trigger language plpgsql set search_path = '' as $$
+begin
+  new.updated_at := pg_catalog.clock_timestamp();
+  return new;
+end
+$$`)
+    expect(toDriftText(await drift({ modules: [...modules, 'customers'] }))).toMatchInlineSnapshot(`
+      "1 migration is pending and not compared: tenon migrate up
+        customers/0001_customers
+
+      table public.profiles (activity/0001_profiles)
+        missing policy profiles.profiles_user_id_policy
+          → create policy "profiles_user_id_policy" on "public"."profiles" as permissive for all to authenticated using ((user_id = ( SELECT (tenon.subject())::uuid AS subject))) with check ((user_id = ( SELECT (tenon.subject())::uuid AS subject)));
+        extra grant: update on column profiles.email to anon
+          → revoke update ("email") on table "public"."profiles" from "anon";
+
+      table public.projects (projects/0001_projects)
+        changed table projects
+          migrations: row level security enabled
+          database:   row level security disabled
+          → alter table "public"."projects" enable row level security;
+        extra column projects."Note"
+          there: text
+          → write the migration that makes it; or, when what it holds may go: alter table "public"."projects" drop column "Note";
+        missing column projects.metadata
+          → alter table "public"."projects" add column "metadata" jsonb default '{}'::jsonb not null;
+        changed column projects.status
+          migrations: default 'active'::text
+          database:   no default
+          → alter table "public"."projects" alter column "status" set default 'active'::text;
+        changed constraint projects.projects_slug_key
+          migrations: named projects.projects_slug_key
+          database:   named projects.slugs
+          → alter table "public"."projects" rename constraint "slugs" to "projects_slug_key";
+        missing index projects.projects_metadata_idx
+          → create index concurrently "projects_metadata_idx" ON public.projects USING gin (metadata jsonb_path_ops);
+        missing index projects.projects_metadata_tags_idx
+          → create index concurrently "projects_metadata_tags_idx" ON public.projects USING gin (((metadata -> 'tags'::text)));
+
+      table public.user_activities (activity/0002_user_activities)
+        missing table user_activities
+          → its rows are gone with it: restore it from a backup; or make it empty again: run the SQL of the migration that makes it
+
+      function public.calculate_activity_score(uuid) (activity/0003_calculate_activity_score)
+        missing function calculate_activity_score(uuid)
+          → CREATE OR REPLACE FUNCTION public.calculate_activity_score(user_id uuid)
+       RETURNS numeric
+       LANGUAGE sql
+       STABLE PARALLEL SAFE
+       SET search_path TO ''
+      RETURN (SELECT (COALESCE(((count(activity.id) * 10) + sum(CASE WHEN activity.completed THEN 20 ELSE 0 END)), (0)::bigint))::numeric AS "coalesce" FROM public.user_activities activity WHERE ((activity.user_id = calculate_activity_score.user_id) AND (activity.created_at > (now() - '30 days'::interval))));
+
+      table tenon.backup
+        extra table backup
+          there: table row level security disabled
+          → this schema holds nothing but the library's objects: move it to one of yours; or, when it may go: drop table "tenon"."backup";
+
+      function tenon.update_modified_column() (timestamps/0001_update_modified_column)
+        changed function update_modified_column()
+          migrations:
+            -   new.updated_at := pg_catalog.now();
+          database:
+            +   new.updated_at := pg_catalog.clock_timestamp();
+          → CREATE OR REPLACE FUNCTION tenon.update_modified_column()
+       RETURNS trigger
+       LANGUAGE plpgsql
+       SET search_path TO ''
+      AS $function$
+      begin
+        new.updated_at := pg_catalog.now();
+        return new;
+      end
+      $function$;
+
+      13 differences, 123 objects compared
+      The SQL takes the database back to its migrations. To keep what is there, write it as a new migration instead."
+    `)
+  })
+
   it('lists what is pending and compares the rest', async () => {
     await applyMigrations(db, { modules: ['projects'] })
     const report = await drift({ modules: ['projects', 'customers'] })

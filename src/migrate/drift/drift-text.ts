@@ -79,11 +79,12 @@ function differenceText({ change, object, expected, actual, hint }: DriftDiffere
     object.kind === 'comment' || object.kind === 'grant'
       ? `${object.kind}: ${object.name}`
       : `${object.kind} ${object.name}`
+  // Further lines of SQL stand as they are: indented, the body of a function would be another one once it is pasted.
   return [
     `  ${change} ${name}`,
     ...(change === 'changed' ? contrast(linesOf(object, expected), linesOf(object, actual)) : []),
     ...(change === 'extra' && actual !== undefined && actual !== '' ? [`    there: ${shortened(actual)}`] : []),
-    ...indent(hint),
+    `    → ${hint}`,
   ].join('\n')
 }
 
@@ -114,10 +115,6 @@ function contrast(wanted: readonly string[], found: readonly string[]): readonly
 
 // A report has to be read; the whole text of the function stands in the SQL below it.
 const mostLines = 12
-
-function indent(hint: string): readonly string[] {
-  return hint.split('\n').map((line, i) => `${i === 0 ? '    → ' : '      '}${line}`)
-}
 
 function shortened(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim()
