@@ -18,6 +18,11 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 const nameOf = ({ change, object }: Difference) => `${change} ${object.kind} ${object.name}`
 const open = (url: string) =>
   createDatabase<unknown>({ connection: url, service: { connection: url }, trustLogin: true })
+const connect = async (connectionString: string) => {
+  const client = new Client({ connectionString })
+  await client.connect()
+  return { client, [Symbol.asyncDispose]: () => client.end() }
+}
 const hostModule = (...sources: readonly string[]) =>
   defineModule(
     'app',
@@ -317,6 +322,23 @@ no drift: ${report.compared} objects compared`,
     await using replay = open(other.adminUrl)
     expect((await findDrift(readOnly, { modules: ['timestamps'], replay })).differences).toEqual([])
     expect(await state()).toEqual(before)
+  })
+
+  it('reads again when something is dropped under its eyes', async () => {
+    const app = hostModule(`
+      create table held (id int); create table guarded (id int);
+      create policy by_held on guarded using (id in (select id from held));
+      create table fleeting (id int); create view fleeting_ids as select id from fleeting`)
+    await applyMigrations(db, { modules: [app] })
+    // The server locks the table in the policy's subquery to write the policy down; by then the snapshot is taken.
+    await admin.query('begin; lock table held in access exclusive mode')
+    const finding = found({ modules: [app] })
+    await using watcher = await connect(place.adminUrl)
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+    while ((await watcher.client.query(waiting)).rowCount === 0);
+    // What the snapshot shows, the server cannot look up any more (XX000).
+    await admin.query('drop view fleeting_ids; drop table fleeting; commit')
+    expect(await finding).toEqual(['missing table fleeting', 'missing view fleeting_ids'])
   })
 
   it('refuses to replay on a database that is not empty, and one without a service connection', async () => {

@@ -10,6 +10,7 @@ import {
   type DriftReport,
   findDrift,
   readCatalog,
+  toDriftText,
 } from '../../src/migrate/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { everyKind, mutations } from '../support/every-kind.ts'
@@ -65,6 +66,13 @@ describe('findDrift', () => {
     it('finds every change, names its object, and tells of nothing else', () => {
       const expected = mutations.flatMap(({ found }) => found)
       expect(report.differences.map(nameOf).sort()).toEqual([...expected].sort())
+    })
+
+    it('prints nothing that a terminal would act on, whatever the names are', () => {
+      const text = toDriftText(report)
+      expect(text).not.toMatch(/[^\P{Cc}\n]/u)
+      expect(text).toContain(String.raw`extra column "evil
+; drop table kinds.plain; --\u001b[2J".hidden`)
     })
 
     it('finds the same the other way round, each as its opposite', async () => {

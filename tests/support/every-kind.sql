@@ -100,6 +100,7 @@ create table kinds.plain (
 alter table kinds.plain enable row level security;
 create policy plain_all on kinds.plain using (true);
 create index plain_a on kinds.plain (a);
+create table kinds.U&"evil\000a; drop table kinds.plain; --\001b[2J" (id int);
 create type kinds.level as enum ('low', 'high');
 create domain kinds.count as int not null default 0 check (value >= 0);
 create sequence kinds.lost;

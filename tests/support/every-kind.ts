@@ -51,6 +51,10 @@ export const mutations: readonly Mutation[] = [
     // The server writes the new name into the check.
     `changed constraint "Täble 🐘 with a very long name that is exactly sixty three b"."Chéck "" '"`,
   ),
+  one(
+    'alter table kinds."evil\n; drop table kinds.plain; --\u001b[2J" add column hidden int',
+    'extra column "evil\n; drop table kinds.plain; --\u001b[2J".hidden',
+  ),
   // Constraints.
   one('alter table kinds.plain drop constraint plain_e_check', 'missing constraint plain.plain_e_check'),
   one('alter table kinds.plain add constraint plain_extra check (c < 1000)', 'extra constraint plain.plain_extra'),

@@ -16,7 +16,14 @@ import type { DriftDifference, DriftReport } from './find-drift.ts'
  * ```
  */
 export function toDriftText(report: DriftReport): string {
-  return [...notesOf(report), ...groupsOf(report.differences).map(groupText), summaryOf(report)].join('\n\n')
+  return visible([...notesOf(report), ...groupsOf(report.differences).map(groupText), summaryOf(report)].join('\n\n'))
+}
+
+/** A name may hold what moves the cursor or hides the line before. */
+function visible(text: string): string {
+  return text
+    .replaceAll('\r\n', '\n')
+    .replace(/[^\P{Cc}\n\t]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function notesOf({ pending, disputed, unknown }: DriftReport): readonly string[] {
