@@ -100,7 +100,7 @@ where c.relkind in ('r', 'p', 'f') and a.attnum > 0 and not a.attisdropped
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-description.html
 with described as (
-  select case when d.objsubid > 0 then 'column' when c.relkind in ('v', 'm') then 'view' when c.relkind = 'S' then 'sequence'
+  select case when d.objsubid > 0 then 'column' when c.relkind = 'v' then 'view' when c.relkind = 'm' then 'materialized view' when c.relkind = 'S' then 'sequence'
       when c.relkind in ('i', 'I') then 'index' when c.relkind = 'c' then 'type' else 'table' end as kind,
     n.nspname as schema,
     case when d.objsubid > 0 then c.relname when c.relkind in ('i', 'I') then o.relname end as "table",
@@ -155,8 +155,9 @@ with described as (
 )
 select 'comment' as kind, s.schema::text as schema, s."table"::text as "table", s.name::text as name, s.args, s.parent,
   pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
-    'on', case s.kind when 'domain constraint' then 'constraint' else s.kind end,
-    'of', case s.kind when 'domain constraint' then 'domain' end,
+    'on', case s.kind when 'domain constraint' then 'constraint' when 'materialized view' then 'view' else s.kind end,
+    -- What COMMENT wants to know of it besides.
+    'of', case s.kind when 'domain constraint' then 'domain' when 'materialized view' then 'materialized' end,
     'text', s.description
   )) as parts
 from described as s

@@ -153,6 +153,62 @@ describe('tenon migrate', () => {
     expect(JSON.parse(readFileSync(join(folder, 'lint.sarif'), 'utf8')).runs[0].results).toHaveLength(4)
   })
 
+  it('tells drift, with exit code 1 when there is any', { timeout: 60_000 }, async () => {
+    write('0001_orders.sql', 'create table orders (id int primary key, note text)')
+    await tenon(`migrate up --modules timestamps --dir ${folder}`)
+    const compare = async (flags = '') => {
+      await using other = await createTestDatabase()
+      return await tenon(`migrate drift --dir ${folder} --replay-url ${other.adminUrl}${flags}`)
+    }
+    expect(await compare()).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^no drift: \d+ objects compared$/),
+      err: '',
+    })
+    const admin = new Client(place.adminUrl)
+    await admin.connect()
+    await admin.query(
+      'alter table orders alter note set not null; create table other (id int); create schema apart; create table apart.x ()',
+    )
+    await admin.end()
+    expect(await compare()).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(
+        /^table public\.orders \(app\/0001_orders\)\n {2}changed column orders\.note\n {4}migrations: null allowed\n {4}database: {3}not null\n {4}→ alter table/,
+      ),
+    })
+    expect(JSON.parse((await compare(' --json --whole --ignore-schemas apart')).out)).toMatchObject({
+      pending: [],
+      disputed: [],
+      unknown: [],
+      differences: [
+        {
+          change: 'changed',
+          kind: 'column',
+          schema: 'public',
+          name: 'orders.note',
+          hint: 'alter table "public"."orders" alter column "note" drop not null;',
+          migration: 'app/0001_orders',
+        },
+        { change: 'extra', kind: 'table', name: 'other' },
+      ],
+    })
+    // Without a word on the set: what the ledger names of the library's modules, replayed on an embedded database.
+    expect(await tenon('migrate drift')).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(
+        /^the ledger names modules that were not given; .*\n {2}app\n\nno drift: \d+ objects compared$/,
+      ),
+    })
+    write('0001_orders.sql', 'create table orders (id int primary key, note text not null)')
+    expect(await compare()).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(
+        /^1 migration does not agree with the ledger: .*\n {2}app\/0001_orders: edited\n\nno drift/,
+      ),
+    })
+  })
+
   it('numbers the next file as the others are numbered', async () => {
     const next = async (flags = '') => {
       await tenon(`migrate new n${readdirSync(folder).length} --dir ${folder}${flags}`)

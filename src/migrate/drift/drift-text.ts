@@ -16,7 +16,14 @@ import type { DriftDifference, DriftReport } from './find-drift.ts'
  * ```
  */
 export function toDriftText(report: DriftReport): string {
-  return [...notesOf(report), ...groupsOf(report.differences).map(groupText), summaryOf(report)].join('\n\n')
+  return visible([...notesOf(report), ...groupsOf(report.differences).map(groupText), summaryOf(report)].join('\n\n'))
+}
+
+/** A name may hold what moves the cursor or hides the line before. */
+function visible(text: string): string {
+  return text
+    .replaceAll('\r\n', '\n')
+    .replace(/[^\P{Cc}\n\t]/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 function notesOf({ pending, disputed, unknown }: DriftReport): readonly string[] {
@@ -79,11 +86,12 @@ function differenceText({ change, object, expected, actual, hint }: DriftDiffere
     object.kind === 'comment' || object.kind === 'grant'
       ? `${object.kind}: ${object.name}`
       : `${object.kind} ${object.name}`
+  // Further lines of SQL stand as they are: indented, the body of a function would be another one once it is pasted.
   return [
     `  ${change} ${name}`,
     ...(change === 'changed' ? contrast(linesOf(object, expected), linesOf(object, actual)) : []),
     ...(change === 'extra' && actual !== undefined && actual !== '' ? [`    there: ${shortened(actual)}`] : []),
-    ...indent(hint),
+    `    → ${hint}`,
   ].join('\n')
 }
 
@@ -114,10 +122,6 @@ function contrast(wanted: readonly string[], found: readonly string[]): readonly
 
 // A report has to be read; the whole text of the function stands in the SQL below it.
 const mostLines = 12
-
-function indent(hint: string): readonly string[] {
-  return hint.split('\n').map((line, i) => `${i === 0 ? '    → ' : '      '}${line}`)
-}
 
 function shortened(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim()

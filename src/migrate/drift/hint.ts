@@ -43,7 +43,11 @@ export function changedHint(expected: CatalogObject, actual: CatalogObject, part
     case 'table':
       return parts.map((part) => tableHint(change, part)).join(' ')
     case 'column':
-      return parts.map((part) => columnHint(change, part)).join(' ')
+      // What has to go stands in the way of the rest.
+      return [...parts]
+        .sort((a, b) => Number(expected.parts[a] !== undefined) - Number(expected.parts[b] !== undefined))
+        .map((part) => columnHint(change, part))
+        .join(' ')
     case 'index':
       return parts.join() === 'validity'
         ? `reindex index concurrently ${quoteQualified(expected.identity.schema, expected.identity.name)};`
@@ -169,7 +173,8 @@ function columnHint({ expected, actual }: Change, part: string): string {
     case 'identity sequence':
       return `${column} ${sequenceSettings(wanted)};`
     case 'storage':
-      return `${column} set ${wanted ?? 'storage default'};`
+      // `storage default` is understood since 16 only.
+      return `${column} set ${wanted ?? `storage ${/^(numeric|inet|cidr)\b/.test(parts['type'] ?? '') ? 'main' : 'extended'}`};`
     case 'compression':
       return `${column} set ${wanted ?? 'compression default'};`
     case 'options':

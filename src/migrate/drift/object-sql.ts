@@ -135,10 +135,11 @@ function toGrantee(role: string | undefined): string {
 /** What a comment is on, as COMMENT wants it. */
 function toTarget({ identity, parts }: CatalogObject): string {
   const { kind, schema, table, name } = identity
-  if (kind === 'index' || table === undefined) return `${kind} ${toReference({ ...identity, table: undefined })}`
+  const word = parts['of'] === undefined ? '' : `${parts['of']} `
+  if (table === undefined) return `${word}${kind} ${toReference(identity)}`
+  if (kind === 'index') return `index ${quoteQualified(schema, name)}`
   if (kind === 'column') return `column ${quoteQualified(schema, table)}.${quoteIdentifier(name)}`
-  const owner = parts['of'] === undefined ? '' : `${parts['of']} `
-  return `${kind} ${quoteIdentifier(name)} on ${owner}${quoteQualified(schema, table)}`
+  return `${kind} ${quoteIdentifier(name)} on ${word}${quoteQualified(schema, table)}`
 }
 
 /** A name in SQL, with schema and arguments. */

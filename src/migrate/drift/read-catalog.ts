@@ -13,7 +13,7 @@ export interface ReadCatalogOptions {
 }
 
 /** Runs one statement with bound values: `client.query` of pg, `pglite.query`, or a connection of `withDedicatedConnection`. */
-export type CatalogQuery = <R>(text: string, values?: readonly unknown[]) => Promise<{ readonly rows: R[] }>
+export type CatalogQuery = (text: string, values: readonly unknown[]) => Promise<{ readonly rows: readonly unknown[] }>
 
 const { settings, surroundings: _, ...files } = introspect
 
@@ -30,7 +30,7 @@ const { settings, surroundings: _, ...files } = introspect
  * @throws whatever `query` throws
  * @example
  * ```ts
- * const catalog = await readCatalog((text, values) => client.query(text, [...(values ?? [])]))
+ * const catalog = await readCatalog((text, values) => client.query(text, [...values]))
  * catalog.get('policy public.projects.projects_owner_id_policy')?.parts['using']
  * ```
  * The SQL it makes: `with settings as materialized (select set_config('search_path', '', true) …) select … from (…sql/introspect/tables.sql…)
@@ -39,8 +39,9 @@ const { settings, surroundings: _, ...files } = introspect
 export async function readCatalog(query: CatalogQuery, options: ReadCatalogOptions = {}): Promise<Catalog> {
   const catalog = new Map<string, CatalogObject>()
   for (const file of Object.values(files)) {
-    const { rows } = await query<CatalogRow>(underSettings(file), [options.schemas ?? null])
-    for (const row of rows) catalog.set(...toCatalogObject(row))
+    const { rows } = await query(underSettings(file), [options.schemas ?? null])
+    // Every file gives rows of this shape, of texts and json alone, which each driver reads alike.
+    for (const row of rows as readonly CatalogRow[]) catalog.set(...toCatalogObject(row))
   }
   return catalog
 }

@@ -122,8 +122,10 @@ async function loadExtensions(names: readonly string[]): Promise<Readonly<Record
   const found: Record<string, unknown> = {}
   for (const name of names.filter((candidate) => /^[a-z][a-z0-9_-]*$/.test(candidate))) {
     const bundle = name.replaceAll('-', '_')
+    const path = `@electric-sql/pglite/contrib/${bundle}`
     try {
-      const module: Record<string, unknown> = await import(`@electric-sql/pglite/contrib/${bundle}`)
+      // A bundler cannot know which one, and must not look for it.
+      const module: Record<string, unknown> = await import(/* @vite-ignore */ path)
       if (module[bundle] !== undefined) found[name] = module[bundle]
     } catch {
       // PGlite has no such extension; whether that matters shows when a migration creates it.
