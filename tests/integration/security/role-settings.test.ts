@@ -156,18 +156,24 @@ describe.each([powerlessLogin, embedded] satisfies readonly GroundKind[])(
       })
     })
 
-    it.skipIf(kind.isEmbedded)('end a statement that takes longer than the role may', async () => {
-      const asleep = sql`select pg_sleep(5)`.execute(db.session({ role: slow }))
-      await expect(asleep).rejects.toMatchObject({ code: 'TIMEOUT_STATEMENT' })
-    })
+    it.skipIf(kind.isEmbedded)(
+      'end a statement that takes longer than the role may (not embedded: PGlite has no timeouts)',
+      async () => {
+        const asleep = sql`select pg_sleep(5)`.execute(db.session({ role: slow }))
+        await expect(asleep).rejects.toMatchObject({ code: 'TIMEOUT_STATEMENT' })
+      },
+    )
 
-    it.skipIf(kind.isEmbedded)('as a control, are not applied by setting the role alone', async () => {
-      const server = await trustedSuperuser.open()
-      const client = await connectNaively(server.adminUrl ?? '')
-      const [rows] = await oneSync(client, { role: slow }, { text: `select current_setting('work_mem') as memory` })
-      await client.end()
-      await server.close()
-      expect(rows).toEqual([{ memory: '4MB' }])
-    })
+    it.skipIf(kind.isEmbedded)(
+      'as a control, are not applied by setting the role alone (not embedded: it takes a second connection, so the runs on a server do it)',
+      async () => {
+        const server = await trustedSuperuser.open()
+        const client = await connectNaively(server.adminUrl ?? '')
+        const [rows] = await oneSync(client, { role: slow }, { text: `select current_setting('work_mem') as memory` })
+        await client.end()
+        await server.close()
+        expect(rows).toEqual([{ memory: '4MB' }])
+      },
+    )
   },
 )
