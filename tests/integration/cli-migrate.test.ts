@@ -221,7 +221,7 @@ describe('tenon migrate', () => {
     expect(readdirSync(join(folder, 'billing'))).toEqual(['0001_first.sql'])
   })
 
-  it('works on an embedded database in a folder', async () => {
+  it('works on an embedded database in a folder', { timeout: 60_000 }, async () => {
     const words = `--modules timestamps --embedded ${folder}/db`
     expect(await tenon(`migrate up ${words}`)).toMatchObject({ code: 0, out: '2 applied, 0 there before' })
     expect(await tenon(`migrate up ${words}`)).toMatchObject({ code: 0, out: 'nothing to do: 2 applied' })

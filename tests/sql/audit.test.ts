@@ -1,6 +1,6 @@
 /** sql/modules/audit: who changed what, append-only, with values that never reach the log and people who can be taken out of it. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { applySql, type Caller, type Engine, engineKinds, revertSql, sqlOf, sqlstateOf } from './engines.ts'
+import { beforeEach, expect, it } from 'vitest'
+import { type Caller, describeModule, type Engine, revertSql, sqlOf, sqlstateOf } from './engines.ts'
 
 const ada: Caller = {
   role: 'authenticated',
@@ -8,33 +8,20 @@ const ada: Caller = {
   settings: { 'tenon.actor': 'support-7', 'tenon.reason': 'ticket 12' },
 }
 
-function describeAudit(path: string, tests: (engine: () => Engine) => void): void {
-  describe(path, () => {
-    describe.each(engineKinds)('$name', (kind) => {
-      if (kind.skip !== undefined) {
-        it.skip(kind.skip)
-        return
-      }
-      let engine: Engine
-      beforeAll(async () => {
-        engine = await kind.open()
-        await applySql(engine, ['audit'])
-        await engine.script('grant usage on schema public to authenticated')
-      })
-      afterAll(() => engine.close())
-      beforeEach(() =>
-        engine.script(`
-          drop table if exists public.customer, public.odd;
-          create table public.customer (
-            id int primary key, name text, card text, extra json, upper_name text generated always as (upper(name)) stored
-          );
-          grant select, insert, update, delete, truncate on public.customer to authenticated;
-          begin; set local tenon.audit_maintenance = 'on'; delete from tenon.audit_log; commit`),
-      )
-      tests(() => engine)
-    })
+const describeAudit = (path: string, tests: (engine: () => Engine) => void): void =>
+  describeModule(path, ['audit'], (engine) => {
+    beforeEach(() =>
+      engine().script(`
+        grant usage on schema public to authenticated;
+        drop table if exists public.customer, public.odd;
+        create table public.customer (
+          id int primary key, name text, card text, extra json, upper_name text generated always as (upper(name)) stored
+        );
+        grant select, insert, update, delete, truncate on public.customer to authenticated;
+        begin; set local tenon.audit_maintenance = 'on'; delete from tenon.audit_log; commit`),
+    )
+    tests(engine)
   })
-}
 
 const log = (engine: Engine, columns = '*') => engine.admin(`select ${columns} from tenon.audit_log order by id`)
 

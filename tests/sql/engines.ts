@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PGlite } from '@electric-sql/pglite'
 import { Client } from 'pg'
-import { inject } from 'vitest'
+import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { type SqlModuleName, sqlModules } from '../../src/generated/modules.ts'
 import { orderModules } from '../../src/migrate/module-order.ts'
 import { fillPlaceholders, type IdentityType } from '../../src/migrate/placeholders.ts'
@@ -94,6 +94,33 @@ export function sqlOf(module: SqlModuleName, version: string): string {
   const file = sqlModules[module].files.find((candidate) => candidate.version === version)
   if (file === undefined) throw new Error(`module ${module} has no file ${version}`)
   return fillPlaceholders(file.sql, { schema: 'public', id: 'uuid' })
+}
+
+/**
+ * Describes a file of a module on every engine, each with the modules applied.
+ *
+ * @param path - of the file, as sql/README.md and the test of the modules name it
+ */
+export function describeModule(
+  path: string,
+  modules: readonly SqlModuleName[],
+  tests: (engine: () => Engine) => void,
+): void {
+  describe(path, () => {
+    describe.each(engineKinds)('$name', (kind) => {
+      if (kind.skip !== undefined) {
+        it.skip(kind.skip)
+        return
+      }
+      let engine: Engine
+      beforeAll(async () => {
+        engine = await kind.open()
+        await applySql(engine, modules)
+      })
+      afterAll(() => engine.close())
+      tests(() => engine)
+    })
+  })
 }
 
 /** Takes a module back, its newest file first, as its files say. */

@@ -1,28 +1,10 @@
 /** sql/modules/monitoring: the server's statistics as views, for those who may see them. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { applySql, type Engine, engineKinds, revertSql, sqlOf, sqlstateOf } from './engines.ts'
-
-function describeMonitoring(path: string, tests: (engine: () => Engine) => void): void {
-  describe(path, () => {
-    describe.each(engineKinds)('$name', (kind) => {
-      if (kind.skip !== undefined) {
-        it.skip(kind.skip)
-        return
-      }
-      let engine: Engine
-      beforeAll(async () => {
-        engine = await kind.open()
-        await applySql(engine, ['monitoring'])
-      })
-      afterAll(() => engine.close())
-      tests(() => engine)
-    })
-  })
-}
+import { expect, it } from 'vitest'
+import { describeModule, revertSql, sqlOf, sqlstateOf } from './engines.ts'
 
 const views = ['table_health', 'index_usage', 'connection_counts', 'long_transactions', 'database_size', 'cache_hit']
 
-describeMonitoring('sql/modules/monitoring/0001_statistics.sql', (engine) => {
+describeModule('sql/modules/monitoring/0001_statistics.sql', ['monitoring'], (engine) => {
   it.each(views)('answers tenon.%s', async (view) => {
     await expect(engine().admin(`select * from tenon.${view}`)).resolves.toBeInstanceOf(Array)
   })
@@ -65,7 +47,7 @@ describeMonitoring('sql/modules/monitoring/0001_statistics.sql', (engine) => {
   })
 })
 
-describeMonitoring('sql/modules/monitoring/0002_slow_queries.sql', (engine) => {
+describeModule('sql/modules/monitoring/0002_slow_queries.sql', ['monitoring'], (engine) => {
   it('answers, whether pg_stat_statements is there or not', async () => {
     await expect(engine().admin('select * from tenon.slow_queries(5)')).resolves.toBeInstanceOf(Array)
   })

@@ -2,26 +2,13 @@
 import { Client } from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { createTestDatabase } from '../support/database.ts'
-import { applySql, type Caller, type Engine, engineKinds, revertSql, sqlOf, sqlstateOf } from './engines.ts'
+import { applySql, type Caller, describeModule, type Engine, revertSql, sqlOf, sqlstateOf } from './engines.ts'
 
-function describeOutbox(path: string, tests: (engine: () => Engine) => void): void {
-  describe(path, () => {
-    describe.each(engineKinds)('$name', (kind) => {
-      if (kind.skip !== undefined) {
-        it.skip(kind.skip)
-        return
-      }
-      let engine: Engine
-      beforeAll(async () => {
-        engine = await kind.open()
-        await applySql(engine, ['outbox'])
-      })
-      afterAll(() => engine.close())
-      beforeEach(() => engine.script('truncate tenon.outbox restart identity; delete from tenon.outbox_keys'))
-      tests(() => engine)
-    })
+const describeOutbox = (path: string, tests: (engine: () => Engine) => void): void =>
+  describeModule(path, ['outbox'], (engine) => {
+    beforeEach(() => engine().script('truncate tenon.outbox restart identity; delete from tenon.outbox_keys'))
+    tests(engine)
   })
-}
 
 const ada: Caller = { role: 'authenticated', claims: { sub: 'ada' } }
 const texts = (rows: readonly Readonly<Record<string, unknown>>[], field: string) =>
