@@ -153,7 +153,7 @@ describe('tenon migrate', () => {
     expect(JSON.parse(readFileSync(join(folder, 'lint.sarif'), 'utf8')).runs[0].results).toHaveLength(4)
   })
 
-  it('tells drift, with exit code 1 when there is any', { timeout: 60_000 }, async () => {
+  it('tells drift, with exit code 1 when there is any', { timeout: 120_000 }, async () => {
     write('0001_orders.sql', 'create table orders (id int primary key, note text)')
     await tenon(`migrate up --modules timestamps --dir ${folder}`)
     const compare = async (flags = '') => {
@@ -274,6 +274,28 @@ describe('the program', () => {
     expect(code).toBe(1)
     expect((await tenon(`migrate status --dir ${folder} --json`)).out).toMatch(
       /0001_slow","state":"applied".*0002_never","state":"pending"/,
+    )
+  })
+
+  it('says what to install where an embedded database is missing', { timeout: 30_000 }, async () => {
+    await tenon('migrate up --modules timestamps')
+    const hooks = `import { registerHooks } from 'node:module'
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (specifier.startsWith('@electric-sql/')) throw Object.assign(new Error(), { code: 'ERR_MODULE_NOT_FOUND' })
+          return next(specifier, context)
+        },
+      })`
+    const main = join(import.meta.dirname, '../../src/cli/main.ts')
+    const words = ['--import', `data:text/javascript,${encodeURIComponent(hooks)}`, main, 'migrate', 'drift']
+    const child = spawn(process.execPath, words, { env: { ...process.env, DATABASE_URL: place.adminUrl } })
+    let told = ''
+    child.stderr.on('data', (text) => {
+      told += text
+    })
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1)
+    expect(told).toMatch(
+      /^DEPENDENCY_MISSING the replay needs the package @electric-sql\/pglite\n {2}npm install .*--replay-url\)\n$/,
     )
   })
 })

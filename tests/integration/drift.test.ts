@@ -49,7 +49,7 @@ describe('findDrift', () => {
     await place.drop()
   })
 
-  it('reports nothing on a database that nobody changed', { timeout: 60_000 }, async () => {
+  it('reports nothing on a database that nobody changed', { timeout: 120_000 }, async () => {
     const report = await findDrift(db, set)
     expect(report.differences.map(nameOf)).toEqual([])
     expect(report).toMatchObject({ pending: [], disputed: [], unknown: [] })
@@ -61,7 +61,7 @@ describe('findDrift', () => {
     beforeAll(async () => {
       for (const { sql } of mutations) await admin.query(sql)
       report = await findDrift(db, set)
-    }, 60_000)
+    }, 120_000)
 
     it('finds every change, names its object, and tells of nothing else', () => {
       const expected = mutations.flatMap(({ found }) => found)
@@ -118,7 +118,7 @@ describe('findDrift', () => {
     })
   })
 
-  it('leaves nothing to tell when the live database is PostgreSQL 15', { timeout: 90_000 }, async (context) => {
+  it('leaves nothing to tell when the live database is PostgreSQL 15', { timeout: 120_000 }, async (context) => {
     const binDir = findSystemBinaries(15)
     if (binDir === undefined) return context.skip('PostgreSQL 15 is not installed here (apt-get install postgresql-15)')
     await using server = await startPostgres({ binDir })
