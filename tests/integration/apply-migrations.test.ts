@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { createDatabase, type Database } from '../../src/index.ts'
 import { applyMigrations } from '../../src/migrate/index.ts'
 import { createLogin, createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { openStatementPooler } from '../support/statement-pooler.ts'
 
 const projectsAndRequirements = [
   'ledger/0001_migrations',
@@ -192,6 +193,28 @@ describe('applyMigrations on a server', () => {
     const waiting = applyMigrations(db, { modules: ['timestamps'] })
     await admin.query('select pg_advisory_unlock($1)', [key])
     expect((await waiting).applied).toHaveLength(2)
+  })
+
+  it('refuses a pooler in transaction mode as soon as the lock is not its own, and applies nothing', async () => {
+    const pooler = await openStatementPooler(place.adminUrl, 2)
+    try {
+      await using through = createDatabase({
+        connection: pooler.url,
+        service: { connection: pooler.url },
+        trustLogin: true,
+      })
+      const work = applyMigrations(through, {
+        modules: ['timestamps'],
+        observe: ({ type }) => type === 'started' && pooler.use(1),
+      })
+      await expect(work).rejects.toMatchObject({
+        code: 'CONNECTION_CONFIG',
+        message: expect.stringMatching(/behind a pooler in transaction mode/),
+      })
+      expect((await admin.query(`select to_regclass('tenon.migrations') as made`)).rows).toEqual([{ made: null }])
+    } finally {
+      await pooler.close()
+    }
   })
 
   it('stops waiting when it is told to stop', async () => {
