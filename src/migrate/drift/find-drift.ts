@@ -213,7 +213,9 @@ function explain(error: unknown, { extensions }: ReplayDatabase, migrations: rea
   if (!isTenonError(error) || error.sqlstate === undefined) return error
   const elsewhere = 'replay on an empty database of a server that has what they need: option replay (--replay-url)'
   const lacking = migrations.flatMap(({ name, sql }) =>
-    extensionsIn(sql).flatMap((extension) => (extensions.includes(extension) ? [] : { name, extension })),
+    extensionsIn(sql).flatMap((extension) =>
+      extensions.includes(extension.name) ? [] : { name, extension: extension.name },
+    ),
   )
   // 0A000: the extension is not available.
   const [first] = error.sqlstate === '0A000' ? lacking : []

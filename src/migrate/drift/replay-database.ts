@@ -35,8 +35,9 @@ export async function openReplayDatabase(
   surroundings: Surroundings,
   texts: readonly string[],
 ): Promise<ReplayDatabase> {
-  const created = new Set(texts.flatMap(extensionsIn))
-  const available = await loadExtensions([...new Set([...created, ...Object.keys(surroundings.extensions)])])
+  const created = texts.flatMap(extensionsIn)
+  const installed = Object.keys(surroundings.extensions)
+  const available = await loadExtensions([...new Set([...created.map(({ name }) => name), ...installed])])
   const pglite = await openEmbedded(available)
   const db = createDatabase<unknown>({ connection: pglite })
   const close = async () => {
@@ -50,9 +51,10 @@ export async function openReplayDatabase(
       for (const role of rolesFor(surroundings, texts))
         if (!known.has(role)) await connection.script(`create role ${quoteIdentifier(role)} nologin noinherit`)
       if (surroundings.supabase) await connection.script(supabaseSql())
-      // What the host installed by hand; what a migration creates is left to it.
+      // Also those that a migration creates if they do not exist: where they are is then the host's choice.
+      const left = new Set(created.flatMap(({ name, ifNotExists }) => (ifNotExists ? [] : name)))
       for (const [name, schema] of Object.entries(surroundings.extensions)) {
-        if (created.has(name) || available[name] === undefined) continue
+        if (left.has(name) || available[name] === undefined) continue
         const place = quoteIdentifier(schema)
         await connection.script(
           `create schema if not exists ${place}; create extension ${quoteIdentifier(name)} with schema ${place}`,
@@ -66,10 +68,20 @@ export async function openReplayDatabase(
   return { db, extensions: Object.keys(available), [Symbol.asyncDispose]: close }
 }
 
-/** Names of extensions that a text creates. */
-export function extensionsIn(text: string): readonly string[] {
-  const statements = text.matchAll(/\bcreate\s+extension\s+(?:if\s+not\s+exists\s+)?(?:"((?:[^"]|"")+)"|(\w+))/gi)
-  return [...statements].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? (plain ?? '').toLowerCase())
+/** An extension that a migration creates. */
+export interface CreatedExtension {
+  readonly name: string
+  readonly ifNotExists: boolean
+}
+
+/** Extensions that a text creates for certain: what a DO block tries may fail, and on the live database did so too. */
+export function extensionsIn(text: string): readonly CreatedExtension[] {
+  const code = text.replace(/--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'|(\$(?:[a-z_]\w*)?\$)[\s\S]*?\1/gi, ' ')
+  const statements = code.matchAll(/\bcreate\s+extension\s+(if\s+not\s+exists\s+)?(?:"((?:[^"]|"")+)"|(\w+))/gi)
+  return [...statements].map(([, condition, quoted, plain = '']) => ({
+    name: quoted?.replaceAll('""', '"') ?? plain.toLowerCase(),
+    ifNotExists: condition !== undefined,
+  }))
 }
 
 const supabaseRoles = [
@@ -92,6 +104,7 @@ function supabaseSql(): string {
   const functions = sqlModules.auth.files.find(({ slug }) => slug === 'auth')?.sql ?? ''
   return `${functions}
     create table auth.users (id uuid primary key, email text);
+    create schema extensions;
     alter schema auth owner to supabase_auth_admin`
 }
 
