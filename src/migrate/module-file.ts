@@ -109,7 +109,12 @@ function readHeader(text: string, fail: Fail): Header {
       if (values[name] !== undefined) fail(`"${name}" stands twice in the header`)
       key = name
       values[name] = start?.[2] ?? ''
-    } else if (key !== undefined) {
+    } else if (key !== undefined && !/^-- ? *$/.test(line)) {
+      if (!/^-- {2}/.test(line)) {
+        // Prose after the keys is nobody's continuation.
+        key = undefined
+        continue
+      }
       const more = line.replace(/^-- {0,3}/, '')
       values[key] = key === 'down' ? `${values[key]}\n${more}`.trimStart() : `${values[key]} ${more.trim()}`
     }

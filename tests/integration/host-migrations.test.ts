@@ -176,6 +176,17 @@ describe('A module of the host', () => {
     )
   })
 
+  it('has a header whose values end where prose begins', async () => {
+    const module = defineModule('app', [
+      {
+        path: '0001_a.sql',
+        sql: '-- requires: roles,\n--   timestamps\n-- down:\n--   drop table a;\n--\n--   select 1;\n-- and prose\ncreate table a (id int)',
+      },
+    ])
+    expect(module.requires).toEqual(['roles', 'timestamps'])
+    expect(module.files[0]?.down).toBe('drop table a;\nselect 1;')
+  })
+
   it('is refused when modules require each other, or one that is not there', async () => {
     const a = defineModule('a', [{ path: '0001_a.sql', sql: '-- requires: b\nselect 1' }])
     const b = defineModule('b', [{ path: '0001_b.sql', sql: '-- requires: a\nselect 1' }])
