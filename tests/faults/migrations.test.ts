@@ -25,11 +25,11 @@ test('the control: a lock that waits on the server deadlocks with a concurrent i
   expect(await blockingLockControl(database.adminUrl, 1)).toEqual({ deadlocks: 1 })
 })
 
-test('a runner killed at any message leaves nothing half done, and the next one finishes', {
+test('a runner killed at every third message leaves nothing half done, and the next one finishes', {
   timeout: 120_000,
 }, async () => {
-  const report = await migrationKills({ url: database.adminUrl, moments: ['after'] })
+  const report = await migrationKills({ url: database.adminUrl, moments: ['after'], every: 3 })
   expect(report.wrong).toEqual([])
-  expect(report.kills).toBeGreaterThan(20)
-  expect(report.resumed).toBeGreaterThan(15)
+  expect(report.kills).toBeGreaterThan(8)
+  expect(report.resumed).toBeGreaterThan(5)
 })

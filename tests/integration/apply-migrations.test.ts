@@ -2,13 +2,14 @@
  * applyMigrations through the library's own connections: order, ledger, lock and refusals, on the server and on PGlite.
  * What the SQL files do is judged in tests/sql.
  */
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { sql } from 'kysely'
 import { Client } from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createDatabase, type Database } from '../../src/index.ts'
 import { applyMigrations } from '../../src/migrate/index.ts'
 import { createLogin, createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { bootPglite } from '../support/pglite.ts'
 import { openStatementPooler } from '../support/statement-pooler.ts'
 
 const projectsAndRequirements = [
@@ -283,7 +284,7 @@ describe('applyMigrations on PGlite', () => {
   let pglite: PGlite
   let db: Database<unknown>
   beforeAll(async () => {
-    pglite = await PGlite.create()
+    pglite = await bootPglite()
     db = createDatabase({ connection: pglite })
   })
   afterAll(async () => {

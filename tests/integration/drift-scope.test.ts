@@ -1,5 +1,5 @@
 /** What findDrift compares and what it leaves alone: the ledger's word, schemas and identity types, roles, privileges, platforms. */
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { pg_stat_statements } from '@electric-sql/pglite/contrib/pg_stat_statements'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import { Client } from 'pg'
@@ -15,6 +15,7 @@ import {
   toDriftText,
 } from '../../src/migrate/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { bootPglite } from '../support/pglite.ts'
 
 const nameOf = ({ change, object }: Difference) => `${change} ${object.kind} ${object.name}`
 const open = (url: string) =>
@@ -364,7 +365,7 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
   let pglite: PGlite
   let db: Database<unknown>
   const start = async (sql: string, extensions = {}) => {
-    pglite = await PGlite.create({ extensions })
+    pglite = await bootPglite('', extensions)
     await pglite.exec(sql)
     db = createDatabase({ connection: pglite })
   }
@@ -454,7 +455,7 @@ describe('findDrift, replaying on an embedded database', { timeout: 120_000 }, (
       hint: expect.stringContaining('option replay (--replay-url)'),
       sqlstate: '42P01',
     })
-    await using prepared = await PGlite.create()
+    await using prepared = await bootPglite()
     await prepared.exec('create table by_hand (id int primary key); create role by_hand_role')
     await using replay = createDatabase<unknown>({ connection: prepared })
     expect(await found({ modules: [app], replay })).toEqual([])

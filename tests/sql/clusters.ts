@@ -2,9 +2,10 @@
  * Whole servers for the tests that create roles: a role belongs to its server, so the run's shared one will not do.
  */
 import { Client } from 'pg'
+import { bootPglite } from '../support/pglite.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { findEmbeddedBinaries, findSystemBinaries } from '../support/postgres-binaries.ts'
-import { bootPglite, type Query } from './engines.ts'
+import type { Query } from './engines.ts'
 
 /** A server without any role but its superuser. */
 export interface Cluster {

@@ -2,18 +2,13 @@
  * The PostgreSQLs that the SQL files are tested on: the run's server, Debian's 15 where it is installed, and PGlite.
  * SQL is sent with the plain clients, so that these tests judge the files and not the driver.
  */
-
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { PGlite } from '@electric-sql/pglite'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, inject, it } from 'vitest'
 import { type SqlModuleName, sqlModules } from '../../src/generated/modules.ts'
 import { orderModules } from '../../src/migrate/module-order.ts'
 import { fillPlaceholders, type IdentityType } from '../../src/migrate/placeholders.ts'
 import { createLogin, createTestDatabase } from '../support/database.ts'
+import { bootPglite } from '../support/pglite.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { findSystemBinaries } from '../support/postgres-binaries.ts'
 import type { TestServers } from '../support/servers.ts'
@@ -225,22 +220,4 @@ async function rollbackOnError<T>(work: Promise<T>, rollback: () => Promise<unkn
     await rollback()
     throw error
   }
-}
-
-/** Boots a PGlite from a data directory that an earlier run has left in the cache: 1 s instead of 4 to 7. */
-export async function bootPglite(): Promise<PGlite> {
-  // The package's own text stands for its version: its exports hide package.json.
-  const engine = readFileSync(fileURLToPath(import.meta.resolve('@electric-sql/pglite')))
-  const version = createHash('sha256').update(engine).digest('hex').slice(0, 16)
-  const cache = fileURLToPath(new URL('../../node_modules/.cache/tenon/', import.meta.url))
-  const file = join(cache, `empty-${version}.tar`)
-  if (existsSync(file)) return await PGlite.create({ loadDataDir: new Blob([readFileSync(file)]) })
-  const pglite = await PGlite.create()
-  const dump = await pglite.dumpDataDir('none')
-  mkdirSync(cache, { recursive: true })
-  // Written beside and renamed: a test file that starts meanwhile never reads half of it.
-  const unfinished = `${file}.${process.pid}`
-  writeFileSync(unfinished, Buffer.from(await dump.arrayBuffer()))
-  renameSync(unfinished, file)
-  return pglite
 }

@@ -2,14 +2,11 @@
  * The databases the Kysely suite runs on: one per executor on the server, cloned from a template, and one PGlite per
  * test file. Each holds `people-and-pets.sql` and can go back to it. What runs on them is `executor-kinds.ts`.
  */
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { Client } from 'pg'
 import { createLogin, createTemplate, createTestDatabase } from './database.ts'
 import { createPeopleAndPets, resetPeopleAndPets } from './people-and-pets.ts'
+import { bootPglite } from './pglite.ts'
 
 /** The role every session of the suite runs under; `people-and-pets.sql` creates it. */
 export const suiteRole = 'suite_user'
@@ -90,28 +87,5 @@ export async function closeEmbeddedPlace(): Promise<void> {
   await (await closing)?.close()
 }
 
-/**
- * Boots a PGlite that holds the fixture, from a data directory that an earlier test file or run has left in the cache:
- * 1 s instead of 4 to 7.
- */
-export async function bootEmbedded(): Promise<PGlite> {
-  // The package's own text stands for its version: its exports hide package.json.
-  const engine = readFileSync(fileURLToPath(import.meta.resolve('@electric-sql/pglite')))
-  const contents = createHash('sha256').update(engine).update(createPeopleAndPets).digest('hex').slice(0, 16)
-  const cache = fileURLToPath(new URL('../../node_modules/.cache/tenon/', import.meta.url))
-  const file = join(cache, `people-and-pets-${contents}.tar`)
-  if (existsSync(file)) {
-    const pglite = new PGlite({ loadDataDir: new Blob([readFileSync(file)]) })
-    await pglite.waitReady
-    return pglite
-  }
-  const pglite = new PGlite()
-  await pglite.exec(createPeopleAndPets)
-  const dump = await pglite.dumpDataDir('none')
-  mkdirSync(cache, { recursive: true })
-  // Written beside and renamed: a test file that starts meanwhile never reads half of it.
-  const unfinished = `${file}.${process.pid}`
-  writeFileSync(unfinished, Buffer.from(await dump.arrayBuffer()))
-  renameSync(unfinished, file)
-  return pglite
-}
+/** Boots a PGlite that holds the fixture. */
+export const bootEmbedded = (): Promise<PGlite> => bootPglite(createPeopleAndPets)

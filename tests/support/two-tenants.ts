@@ -2,11 +2,8 @@
  * The databases of the security suite: `two-tenants.sql`, reached the three ways a session can be, each over one connection
  * so that whatever one session leaves behind meets the next. What is tested on them is in `tests/integration/security`.
  */
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { PGlite } from '@electric-sql/pglite'
+import { readFileSync } from 'node:fs'
+import type { PGlite } from '@electric-sql/pglite'
 import type { Generated, Kysely } from 'kysely'
 import { Client } from 'pg'
 import {
@@ -18,6 +15,7 @@ import {
   withDedicatedConnection,
 } from '../../src/index.ts'
 import { createLogin, createTemplate, createTestDatabase } from './database.ts'
+import { bootPglite } from './pglite.ts'
 
 /** `DB` of the suite. */
 export interface TwoTenants {
@@ -129,7 +127,7 @@ async function openOnServer(powerful: boolean, options: Partial<DatabaseOptions>
 }
 
 async function openEmbedded(options: Partial<DatabaseOptions> = {}): Promise<Ground> {
-  const pglite = await bootTwoTenants()
+  const pglite = await bootPglite(fixture)
   const ground = assemble({ connection: pglite, ...options }, async (text, values) => {
     return (await pglite.query<Row>(text, values === undefined ? undefined : [...values])).rows
   })
@@ -210,22 +208,3 @@ const sessionState = `
     (select count(*)::int from pg_prepared_statements where from_sql) as prepared`
 
 const fixture = readFileSync(new URL('./two-tenants.sql', import.meta.url), 'utf8')
-
-/** Boots a PGlite that holds the fixture, from a data directory that an earlier run has left in the cache: 1 s instead of 5. */
-async function bootTwoTenants(): Promise<PGlite> {
-  // The package's own text stands for its version: its exports hide package.json.
-  const engine = readFileSync(fileURLToPath(import.meta.resolve('@electric-sql/pglite')))
-  const contents = createHash('sha256').update(engine).update(fixture).digest('hex').slice(0, 16)
-  const cache = fileURLToPath(new URL('../../node_modules/.cache/tenon/', import.meta.url))
-  const file = join(cache, `two-tenants-${contents}.tar`)
-  if (existsSync(file)) return await PGlite.create({ loadDataDir: new Blob([readFileSync(file)]) })
-  const pglite = await PGlite.create()
-  await pglite.exec(fixture)
-  const dump = await pglite.dumpDataDir('none')
-  mkdirSync(cache, { recursive: true })
-  // Written beside and renamed: a test file that starts meanwhile never reads half of it.
-  const unfinished = `${file}.${process.pid}`
-  writeFileSync(unfinished, Buffer.from(await dump.arrayBuffer()))
-  renameSync(unfinished, file)
-  return pglite
-}

@@ -98,13 +98,15 @@ export interface KillReport {
  *
  * @param options.url - an empty database that nobody else uses
  * @param options.moments - before: the server never sees the message; after: it does, and works on it while its client is dead
+ * @param options.every - 2 kills at every second message; default 1
  */
 export async function migrationKills(options: {
   readonly url: string
   readonly moments: readonly ('before' | 'after')[]
+  readonly every?: number
   readonly tell?: Tell
 }): Promise<KillReport> {
-  const { url, moments, tell } = options
+  const { url, moments, every = 1, tell } = options
   const admin = new Client(url)
   await admin.connect()
   const wrong: string[] = []
@@ -114,7 +116,7 @@ export async function migrationKills(options: {
     const { messages } = await runAndKill(url, Number.POSITIVE_INFINITY, 'before')
     tell?.(`a run sends ${messages} messages`)
     for (const moment of moments) {
-      for (let at = 1; at <= messages; at++) {
+      for (let at = 1; at <= messages; at += every) {
         await empty(admin)
         const { killed } = await runAndKill(url, at, moment)
         if (killed) kills += 1
