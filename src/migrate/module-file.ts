@@ -66,6 +66,12 @@ export function readModuleFile(path: string, text: string, origin: ModuleFileOri
   const parameters = origin === 'library' ? header.parameters : undefined
 
   const { code, quoted } = separateQuoted(sql, fail)
+  checkMarkers(sql, quoted, fail)
+  if (header.down === '')
+    fail(
+      '"down" is empty',
+      'Write its SQL as comment lines indented by two more spaces, or "-- down: none (the reason)".',
+    )
   const down = header.down === undefined || /^none\b/.test(header.down) ? undefined : header.down
   checkPlaceholders(code, quoted, parameters, fail)
   if (down !== undefined) checkPlaceholders(separateQuoted(down, fail).code, '', parameters, fail)
@@ -161,6 +167,21 @@ export function terminated(sql: string): string {
   const end = Math.max(code.trimEnd().length, quoted.trimEnd().length)
   // On a line of its own: the text may end with a comment.
   return code[end - 1] === ';' ? sql : `${sql.trimEnd()}\n;\n`
+}
+
+// Other tools keep the way back below a comment in the same file. Here it would run with the way there, and drop what was just made.
+function checkMarkers(sql: string, quoted: string, fail: Fail): void {
+  const headerEnd = /^(?:--[^\n]*\n)*/.exec(sql)?.[0].length ?? 0
+  const markers =
+    /^[ \t]*--[ \t]*(?:down:.*|(?:\/\/)?(?:migrate:[ \t]*down|\+\w+ down|@?undo|(?:down|rollback)(?: migration)?)\b[^\n\w]*)$/gim
+  for (const { 0: line, index } of sql.matchAll(markers)) {
+    if (quoted.slice(index, index + line.length).trim() !== '') continue
+    if (index < headerEnd && line.startsWith('-- down:')) continue
+    fail(
+      `line ${sql.slice(0, index).split('\n').length} reads as if the way back followed, but what follows would run with the rest`,
+      'The way back stands in the header, at the top of the file: "-- down:", and its SQL below it as comment lines indented by two more spaces.',
+    )
+  }
 }
 
 // psql does not fill placeholders inside quotes, and a value from outside must never be put into a string.

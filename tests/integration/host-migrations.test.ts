@@ -132,6 +132,14 @@ describe('A folder of migrations', () => {
       { '0001_a.sql': '-- transactional: no\nvacuum; select 1' },
       /exactly one statement/,
     ],
+    [
+      'the way back of dbmate',
+      { '0001_a.sql': 'select 1;\n-- migrate:down\nselect 2' },
+      /line 2 reads as if the way back/,
+    ],
+    ['the way back of goose', { '0001_a.sql': '-- +goose Down\nselect 2' }, /line 1 reads as if the way back/],
+    ['the way back below the header', { '0001_a.sql': 'select 1;\n-- down:\nselect 2' }, /line 2 reads as if/],
+    ['a way back that is not indented', { '0001_a.sql': '-- down:\ndrop table t;' }, /"down" is empty/],
     ['a quote that is never closed', { '0001_a.sql': `select 'x` }, /a quote is never closed/],
   ])('is refused with %s', async (_, files, message) => {
     write(files)
@@ -139,6 +147,11 @@ describe('A folder of migrations', () => {
       code: 'MIGRATION_SOURCE',
       message: expect.stringMatching(message),
     })
+  })
+
+  it('may speak of the way back in strings and in prose', async () => {
+    write({ '0001_a.sql': "-- down: none (said below)\nselect '\n-- down:\n';\n-- Down the road this goes.\nselect 1" })
+    expect(await readModules(folder)).toHaveLength(1)
   })
 
   it('is refused when a file cannot be read, and when it is not there', async () => {

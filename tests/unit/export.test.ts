@@ -388,10 +388,10 @@ describe('An export', () => {
   it.each<[ExportFormat, string, RegExp]>([
     [
       'dbmate',
-      'select 1;\n-- migrate:down\nselect 2;',
-      /0001_m\.sql:2: dbmate reads "-- migrate:down" as the begin of a direction/,
+      "select 1;\nselect '\n-- migrate:down\n';",
+      /0001_m\.sql:3: dbmate reads "-- migrate:down" as the begin of a direction/,
     ],
-    ['node-pg-migrate', '-- Down Migration\nselect 1;', /0001_m\.sql:1: node-pg-migrate reads/],
+    ['node-pg-migrate', "select '\n-- Down Migration\n';", /0001_m\.sql:2: node-pg-migrate reads/],
     ['goose', "select '\n-- +goose Down\n';", /0001_m\.sql:2: goose reads/],
     ['graphile', '--! Message: x\nselect 1;', /0001_m\.sql:1: graphile reads/],
     ['graphile', "select ':DATABASE_NAME';", /a placeholder/],

@@ -280,7 +280,7 @@ describe('A lint', () => {
 
   it('finds released files that were edited, numbers that come too late, and texts that a host would misread', async () => {
     const modules = [
-      app(['0001_a.sql', 'select 1;'], ['0002_b.sql', 'select 2;'], ['0004_d.sql', '-- migrate:down\nselect 4;']),
+      app(['0001_a.sql', 'select 1;'], ['0002_b.sql', 'select 2;'], ['0004_d.sql', "select '\n-- migrate:down\n';"]),
     ]
     const released = new Map([
       ['app/0001_a', modules[0]?.files[0]?.sha256 ?? ''],
@@ -291,7 +291,7 @@ describe('A lint', () => {
     expect(findings.map(({ file, line, rule }) => `${file}:${line} ${rule}`)).toEqual([
       '0002_b.sql:1 version-out-of-order',
       '0004_d.sql:1 released-edited',
-      '0004_d.sql:2 host-marker',
+      '0004_d.sql:3 host-marker',
     ])
   })
 
