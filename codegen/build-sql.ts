@@ -19,11 +19,35 @@ export function generate(root: string): ReadonlyMap<string, string> {
   for (const [folder, purpose] of textFolders) {
     if (existsSync(join(root, 'sql', folder))) files.set(`${folder}.ts`, textsSource(root, folder, purpose))
   }
+  files.set('metadata-contract.ts', contractSource(root))
   return files
+}
+
+/** The types that generated code carries along are those of the kernel, in generated code's own notation. */
+function contractSource(root: string): string {
+  const path = 'src/kernel/metadata.ts'
+  const text = readText(join(root, path))
+  const from = text.indexOf('/** How a driver')
+  const to = text.indexOf('/**\n * Refuses metadata')
+  if (from < 0 || to < from) throw new Error(`${path}: the contract is not where it was`)
+  const lines = text.slice(from, to).trimEnd().split('\n')
+  const contract = lines.map((line) => {
+    const bare = line.trim()
+    const isStatement = bare !== '' && !/^[/*]/.test(bare) && !bare.endsWith('{') && line !== '}'
+    const code = /^[/*]/.test(bare) ? line.replace(/\{@link (\w+)\}/g, '`$1`') : line.replaceAll("'", '"')
+    return isStatement ? `${code};` : code
+  })
+  return `// The types that generated code carries along.
+// Generated from ${path} by codegen/build-sql.ts: change it there, then run \`npm run generate\`.
+
+/** From src/kernel/metadata.ts. */
+export const metadataContract: string = ${template(contract.join('\n'))}
+`
 }
 
 const textFolders = [
   ['checks', "The doctor's checks and what sessions ask the server: one query each."],
+  ['describe', 'Queries that read what generated code has to know of a schema.'],
   ['introspect', 'Queries that read the catalog.'],
 ] as const
 

@@ -13,6 +13,7 @@ process.on('SIGINT', () => {
 process.exitCode = await run(process.argv.slice(2), {
   environment: process.env,
   signal: stop.signal,
+  directory: process.cwd(),
   colour: process.stdout.isTTY === true && !process.env['NO_COLOR'],
   print: (text) => void process.stdout.write(`${text}\n`),
   tell: (text) => void process.stderr.write(`${text}\n`),

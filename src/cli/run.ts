@@ -1,6 +1,8 @@
 /** The command line: which commands there are, and how a command's end becomes an exit code. */
 import { Command, CommanderError } from 'commander'
+import { addCodegenCommand } from './commands/codegen.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
+import { applyConfig, loadConfig } from './config-file.ts'
 import { Refusal, type Terminal, tellError } from './terminal.ts'
 
 /**
@@ -11,7 +13,8 @@ import { Refusal, type Terminal, tellError } from './terminal.ts'
  */
 export async function run(words: readonly string[], terminal: Terminal): Promise<number> {
   const program = new Command('tenon')
-    .description('Typed data access for PostgreSQL: migrations')
+    .description('Typed data access for PostgreSQL: migrations and generated code')
+    .option('--config <file>', 'default tenon.config.ts, .js or .mjs in this directory')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.print(text.trimEnd()),
@@ -19,6 +22,10 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     })
     .showHelpAfterError('(--help shows what there is)')
   addMigrateCommand(program, terminal)
+  addCodegenCommand(program, terminal)
+  program.hook('preAction', async (_, command) => {
+    applyConfig(command, await loadConfig(terminal, program.getOptionValue('config')))
+  })
   try {
     await program.parseAsync([...words], { from: 'user' })
     return 0

@@ -5,6 +5,8 @@ import { isTenonError } from '../kernel/errors.ts'
 export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
+  /** The working directory. */
+  readonly directory: string
   readonly colour: boolean
   /** Writes a line of the result to standard output. */
   print(text: string): void

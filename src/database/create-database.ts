@@ -26,6 +26,7 @@ import { createPoolerProbe } from './pooler-probe.ts'
 import { newShared, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
+import { prepareParsers, ValueParsers } from './value-parsers.ts'
 import { type Verified, VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
@@ -49,15 +50,15 @@ const defaultDrainMs = 10_000
 /**
  * Creates a database object: the one thing a process makes once and closes last. Nothing connects yet.
  *
- * @typeParam DB - tables and their columns, as Kysely takes them
- * @throws {TenonError} CONNECTION_CONFIG, SESSION_SETTING or OPTION_INVALID when an option is wrong
+ * @typeParam DB - tables and their columns, as Kysely takes them; the option `metadata` brings it along
+ * @throws {TenonError} CONNECTION_CONFIG, SESSION_SETTING, METADATA_FORMAT or OPTION_INVALID when an option is wrong
  * @example
  * ```ts
  * const db = createDatabase<DB>({ connection: process.env.DATABASE_URL ?? 'pglite://memory', settings: ['app.tenant_id'] })
  * const me = db.session({ role: 'authenticated', claims: { sub: userId } })
  * ```
  */
-export function createDatabase<DB>(options: DatabaseOptions): Database<DB> {
+export function createDatabase<DB>(options: DatabaseOptions<DB>): Database<DB> {
   return new Database<DB>(options)
 }
 
@@ -69,13 +70,14 @@ const dedicated = Symbol('dedicated')
 
 /** Made by {@link createDatabase}. */
 export class Database<DB> implements AsyncDisposable {
-  readonly #options: DatabaseOptions
+  readonly #options: DatabaseOptions<DB>
   readonly #roles: readonly string[]
   readonly #settings: readonly string[]
   readonly #pool: VerifiedPool
   readonly #service: { readonly source: LineSource; readonly shared: RunnerShared } | undefined
   readonly #probeService: (lease: Lease) => Promise<void>
   readonly #plans: StatementPlans
+  readonly #parsers: ValueParsers | undefined
   readonly #log: Log | undefined
   readonly #dialect: Dialect
   readonly #compiler = new PostgresQueryCompiler()
@@ -84,13 +86,14 @@ export class Database<DB> implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   /** Use {@link createDatabase}. */
-  constructor(options: DatabaseOptions) {
+  constructor(options: DatabaseOptions<DB>) {
     checkDatabaseOptions(options)
     this.#options = options
     this.#roles = options.roles ?? ['anon', 'authenticated']
     this.#settings = checkDeclaredSettings(options.settings ?? [])
     const managed = new Set(this.#settings)
     this.#plans = new StatementPlans((setting) => managed.has(setting))
+    this.#parsers = options.metadata === undefined ? undefined : new ValueParsers(options.metadata)
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
       source,
@@ -104,6 +107,7 @@ export class Database<DB> implements AsyncDisposable {
       statementTimeoutMs: options.statementTimeoutMs,
       observe: options.observe,
       plans: this.#plans,
+      parsers: this.#parsers,
     })
     this.#service =
       options.service !== undefined
@@ -209,6 +213,7 @@ export class Database<DB> implements AsyncDisposable {
       const lease = await source.acquire()
       try {
         await this.#probeService(lease)
+        await prepareParsers(this.#parsers, lease)
       } catch (error) {
         lease.release()
         throw error
@@ -318,6 +323,7 @@ export class Database<DB> implements AsyncDisposable {
   async [dedicated]<T>(service: boolean, callback: (connection: DedicatedConnection) => Promise<T>): Promise<T> {
     const { source, shared } = service ? this.#requireService() : this.#pool
     const lease = await source.acquire()
+    lease.line.overlay(undefined)
     const connection = new DedicatedConnection(lease, shared)
     try {
       return await source.inTransaction(() => callback(connection))

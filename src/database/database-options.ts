@@ -3,15 +3,21 @@
  */
 import type { KyselyPlugin, LogConfig } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
+import { assertMetadata, type Metadata } from '../kernel/metadata.ts'
 import type { Observer } from '../kernel/observe.ts'
 import type { PoolOptions } from './connection-config.ts'
 import type { Connection } from './line-sources.ts'
 import { assertKnownKeys, checkTimeout } from './session-options.ts'
 
-/** Options of {@link createDatabase}. */
-export interface DatabaseOptions {
+/** Options of {@link createDatabase}; `DB` is what `metadata` is of. */
+export interface DatabaseOptions<DB = never> {
   /** Where sessions connect: a URL, a pg configuration, a pg.Pool, a PGlite, `pglite://memory` or `pglite:./directory`. */
   readonly connection: Connection
+  /**
+   * The export `metadata` of the file that `tenon codegen` writes: it brings the type of the database along, and the parsers that the
+   * generated types were made for. Without it values are what pg's own parsers give.
+   */
+  readonly metadata?: Metadata<DB> | undefined
   /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
   readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
   /** Roles a session may have. Default `anon` and `authenticated`. */
@@ -50,6 +56,7 @@ export interface ServiceOptions {
 
 const databaseKeys = [
   'connection',
+  'metadata',
   'service',
   'roles',
   'settings',
@@ -68,7 +75,7 @@ const databaseKeys = [
 /**
  * Refuses options that are unknown or out of range. Connections, settings and search paths are checked where they are used.
  *
- * @throws {TenonError} OPTION_INVALID or SESSION_ROLE
+ * @throws {TenonError} OPTION_INVALID, METADATA_FORMAT or SESSION_ROLE
  */
 export function checkDatabaseOptions(options: unknown): void {
   if (typeof options !== 'object' || options === null)
@@ -78,9 +85,9 @@ export function checkDatabaseOptions(options: unknown): void {
       hint: "Pass { connection: 'postgres://…' }.",
     })
   assertKnownKeys('createDatabase()', options, databaseKeys)
-  const { roles, statementTimeoutMs, preparedStatements, statementCacheSize, legacyClaims } = options as Readonly<
-    Record<string, unknown>
-  >
+  const { metadata, roles, statementTimeoutMs, preparedStatements, statementCacheSize, legacyClaims } =
+    options as Readonly<Record<string, unknown>>
+  if (metadata !== undefined) assertMetadata(metadata)
   if (
     roles !== undefined &&
     !(

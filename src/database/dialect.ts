@@ -67,6 +67,7 @@ export class TenonDialect implements Dialect {
       })
       const { source } = await opening
       const lease = await source.acquire()
+      lease.line.overlay(undefined)
       const connection = new TenonConnection({
         lease,
         source,

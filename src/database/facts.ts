@@ -9,6 +9,7 @@ import { checks } from '../generated/checks.ts'
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import { fromServerError } from '../kernel/server-error.ts'
+import type { ValueParsers } from './value-parsers.ts'
 import { serverErrorFields } from './wire/backend-messages.ts'
 import type { Line } from './wire/line.ts'
 import { pureFunctions } from './wire/purity.ts'
@@ -71,13 +72,18 @@ interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'pooled' | 'column
 }
 
 /**
- * Reads the facts over a line.
+ * Reads the facts over a line, and in the same round trip what value parsers have to know.
  *
  * @throws {TenonError} when the server refuses or the connection is lost
  */
-export async function readFacts(line: Line, roles: readonly string[]): Promise<Facts> {
+export async function readFacts(
+  line: Line,
+  roles: readonly string[],
+  parsers: ValueParsers | undefined,
+): Promise<Facts> {
   const { unit, loss } = await line.run([
     { text: checks.login, name: '', values: [arrayText(roles), arrayText([...pureFunctions])] },
+    ...(parsers === undefined ? [] : [parsers.step()]),
   ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
   const value = unit.results[0]?.rows[0]?.facts
@@ -88,6 +94,7 @@ export async function readFacts(line: Line, roles: readonly string[]): Promise<F
       cause: loss?.cause,
     })
   }
+  parsers?.learn(unit, 1)
   // jsonb_build_object in sql/checks/login.sql has exactly this shape; a test compares the two.
   const row = (typeof value === 'string' ? JSON.parse(value) : value) as FactsRow
   const processId = line.channel.processId

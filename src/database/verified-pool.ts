@@ -9,6 +9,7 @@ import { ContextBuilder } from './context.ts'
 import { assertPowerless, type Facts, readFacts } from './facts.ts'
 import type { Lease, LineSource } from './lines.ts'
 import type { RunnerShared } from './runner.ts'
+import { prepareParsers, type ValueParsers } from './value-parsers.ts'
 import type { StatementPlans } from './wire/statement-plan.ts'
 
 export interface VerifiedPoolOptions {
@@ -23,6 +24,7 @@ export interface VerifiedPoolOptions {
   readonly statementTimeoutMs: number | undefined
   readonly observe: Observer | undefined
   readonly plans: StatementPlans
+  readonly parsers: ValueParsers | undefined
 }
 
 /** What the verification gave. */
@@ -51,6 +53,7 @@ export class VerifiedPool {
     try {
       const verified = this.#verified ?? (await this.#verify(lease))
       if (verified.unnamed) lease.line.statements.disable()
+      await prepareParsers(this.#options.parsers, lease)
       return { lease, verified }
     } catch (error) {
       lease.release()
@@ -77,11 +80,12 @@ export class VerifiedPool {
   }
 
   async #read(lease: Lease): Promise<Verified> {
-    const { roles, settings, trustLogin, legacyClaims, preparedStatements, searchPath, statementTimeoutMs, observe } =
+    const { roles, settings, trustLogin, legacyClaims, preparedStatements, searchPath, statementTimeoutMs } =
       this.#options
+    const { observe, parsers } = this.#options
     const started = performance.now()
     this.shared.roundTrips++
-    const facts = await readFacts(lease.line, roles)
+    const facts = await readFacts(lease.line, roles, parsers)
     if (!trustLogin) assertPowerless(facts, roles)
     this.shared.facts = facts
     this.#options.plans.setShadowed(facts.shadowed)

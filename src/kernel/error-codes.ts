@@ -137,6 +137,8 @@ const entries = {
 
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
+  METADATA_FORMAT: { retryable: false, summary: 'Generated metadata is of another format, or is none.' },
+  CODEGEN_SCHEMA: { retryable: false, summary: 'No code can be generated from this schema as it is.' },
   MIGRATION_SOURCE: { retryable: false, summary: 'A migration file, module or folder cannot be used as it is.' },
   MIGRATION_DIVERGED: { retryable: false, summary: 'The migration files and what was applied or exported disagree.' },
   MIGRATION_EXPORT: { retryable: false, summary: 'A migration cannot be exported in this format or into this folder.' },

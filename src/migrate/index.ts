@@ -17,6 +17,7 @@ export { type CompareCatalogsOptions, compareCatalogs, type Difference } from '.
 export { toDriftText } from './drift/drift-text.ts'
 export { type DriftDifference, type DriftReport, type FindDriftOptions, findDrift } from './drift/find-drift.ts'
 export { type CatalogQuery, type ReadCatalogOptions, readCatalog } from './drift/read-catalog.ts'
+export { openReplayDatabase, type ReplayDatabase, type Surroundings } from './drift/replay-database.ts'
 export type { ExportProblem } from './export/compare-export.ts'
 export {
   checkExport,

@@ -31,6 +31,7 @@ async function tenon(words: string, environment: Readonly<Record<string, string>
   const code = await run(words.split(' '), {
     environment: { DATABASE_URL: place.adminUrl, ...environment },
     signal: new AbortController().signal,
+    directory: folder,
     colour: false,
     print: (text) => out.push(text),
     tell: (text) => err.push(text),

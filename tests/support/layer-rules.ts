@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, number>> = {
   database: 1,
   jsonb: 1,
   codecs: 1,
+  codegen: 2,
   metadata: 2,
   repository: 2,
   search: 2,

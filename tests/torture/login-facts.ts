@@ -22,7 +22,7 @@ export async function readLoginFacts(url: string): Promise<Record<string, unknow
   }
   try {
     // Sound: readFacts calls nothing else of a line.
-    await readFacts(line as unknown as Parameters<typeof readFacts>[0], ['anon', 'authenticated'])
+    await readFacts(line as unknown as Parameters<typeof readFacts>[0], ['anon', 'authenticated'], undefined)
     return facts
   } finally {
     await client.end()

@@ -69,7 +69,8 @@ export function wholeNumber(least: number): (text: string) => number {
   }
 }
 
-function toNames(text: string): readonly string[] {
+/** Names with commas between, for commander. */
+export function toNames(text: string): readonly string[] {
   return text
     .split(',')
     .map((name) => name.trim())

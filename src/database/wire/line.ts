@@ -57,13 +57,16 @@ interface InFlight {
 export class Line {
   readonly channel: Channel
   readonly statements: StatementCache
-  readonly parsers: TypeParsers
+  /** What results are read by; the connection's own unless {@link overlay} put others over them. */
+  parsers: TypeParsers
   /** Transaction status of the last ReadyForQuery. */
   status: TransactionStatus = 'I'
   loss: Loss | undefined
   /** Units written, each of them one round trip. */
   roundTrips = 0
 
+  readonly #ownParsers: TypeParsers
+  #parsersOf: object | undefined
   readonly #reader = new FrameReader()
   readonly #writer = new MessageWriter()
   readonly #inFlight: InFlight[] = []
@@ -73,6 +76,7 @@ export class Line {
   constructor(options: LineOptions) {
     this.channel = options.channel
     this.parsers = options.parsers
+    this.#ownParsers = options.parsers
     this.statements = new StatementCache(options.statementLimit)
   }
 
@@ -84,6 +88,15 @@ export class Line {
   /** Whether nothing is in flight and the stream stands at a message boundary. */
   get quiet(): boolean {
     return this.#inFlight.length === 0 && this.#reader.atBoundary
+  }
+
+  /** From the next unit on results are read by `owner`'s parsers, which may ask the connection's own; without an owner by these alone. */
+  overlay(owner: object | undefined, over: (own: TypeParsers) => TypeParsers = (own) => own): void {
+    if (owner === this.#parsersOf) return
+    this.#parsersOf = owner
+    this.parsers = over(this.#ownParsers)
+    // What is described carries the parsers of whoever described it.
+    this.statements.forgetShapes()
   }
 
   /**

@@ -71,6 +71,11 @@ export class StatementCache {
     this.#stale.add(name)
   }
 
+  /** Every statement is described anew at its next use. */
+  forgetShapes(): void {
+    for (const known of this.#known.values()) known.shape = undefined
+  }
+
   /** Everything was deallocated, by us. */
   forgetAll(): void {
     this.#known.clear()

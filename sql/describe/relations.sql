@@ -1,0 +1,59 @@
+-- Purpose: tables, partitioned and foreign tables, views and materialized views with their columns in order, for generated code.
+--   What belongs to an extension is left out.
+-- Parameters: $1 text[] = names of schemas, or null for all but the server's own.
+-- Returns: rows of one column `found` json; src/codegen/catalog.ts has its shape.
+-- Privilege: none.
+-- Oldest PostgreSQL: 15.
+-- Source: https://www.postgresql.org/docs/current/catalog-pg-class.html, https://www.postgresql.org/docs/current/catalog-pg-attribute.html
+select pg_catalog.json_build_object(
+  'oid', c.oid::text,
+  'schema', n.nspname,
+  'name', c.relname,
+  'kind', c.relkind,
+  'comment', pg_catalog.obj_description(c.oid, 'pg_class'),
+  'rowSecurity', c.relrowsecurity,
+  'forced', c.relforcerowsecurity,
+  'isPartition', c.relispartition,
+  'bound', pg_catalog.pg_get_expr(c.relpartbound, c.oid),
+  'partitionKey', pg_catalog.pg_get_partkeydef(c.oid),
+  'parents', (
+    select pg_catalog.json_agg(i.inhparent::text order by i.inhseqno) from pg_catalog.pg_inherits as i where i.inhrelid = c.oid
+  ),
+  -- Bits as in CmdType: 4 update, 8 insert, 16 delete.
+  'writable', case when c.relkind in ('v', 'f') then pg_catalog.pg_relation_is_updatable(c.oid, true) end,
+  'columns', (
+    select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
+      'number', a.attnum,
+      'name', a.attname,
+      'type', a.atttypid::text,
+      'typmod', a.atttypmod,
+      'sqlType', pg_catalog.format_type(a.atttypid, a.atttypmod),
+      -- NOT NULL that is not validated yet leaves rows from before.
+      'notNull', a.attnotnull and not exists (
+        select from pg_catalog.pg_constraint as q
+        where q.conrelid = c.oid and q.contype = 'n' and q.conkey = array[a.attnum] and not q.convalidated
+      ),
+      'default', case when a.attgenerated = '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
+      'generation', case when a.attgenerated <> '' then pg_catalog.pg_get_expr(d.adbin, d.adrelid) end,
+      'identity', a.attidentity,
+      'generated', a.attgenerated,
+      'deterministic', coalesce(k.collisdeterministic, true),
+      'comment', pg_catalog.col_description(c.oid, a.attnum),
+      'writable', case when c.relkind = 'v' then pg_catalog.pg_column_is_updatable(c.oid, a.attnum, true) end
+    ) order by a.attnum), '[]')
+    from pg_catalog.pg_attribute as a
+    left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    left join pg_catalog.pg_collation as k on k.oid = a.attcollation
+    where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+  )
+) as found
+from pg_catalog.pg_class as c
+join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'f', 'v', 'm')
+  and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and ($1::text[] is null or n.nspname = any ($1::text[]))
+  and not exists (
+    select from pg_catalog.pg_depend as e
+    where e.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and e.objid = c.oid and e.deptype = 'e'
+  )
+order by n.nspname collate "C", c.relname collate "C"

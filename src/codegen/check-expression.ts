@@ -1,0 +1,381 @@
+/**
+ * Translates a CHECK into JavaScript that says what PostgreSQL says: true, false, or null for unknown, which passes.
+ *
+ * Only what means exactly the same is translated. Everything else gives undefined, and the caller lists it as a comment; a check that is
+ * nearly right would refuse rows that the server takes.
+ */
+import { TenonError } from '../kernel/errors.ts'
+import { toJavaScriptPattern, toLikePattern } from './patterns.ts'
+
+/** A value in a check: source text, and what kind of value it gives. */
+export interface CheckValue {
+  readonly code: string
+  /** `int` is a number compared as such; `decimal` anything that `compare` takes; `citext` and `json` are only good for what lies in them. */
+  readonly kind: 'int' | 'decimal' | 'text' | 'citext' | 'truth' | 'json' | 'list'
+  readonly nullable: boolean
+  /** Of text: `=` compares bytes. */
+  readonly deterministic?: boolean
+  /** A constant, as text. */
+  readonly constant?: string
+}
+
+/** Finds a column of the check; undefined when its type or place does not allow translating. */
+export type ColumnLookup = (name: string) => CheckValue | undefined
+
+/** A node of libpg-query: an object whose one key is its kind. */
+type Node = Readonly<Record<string, unknown>>
+type Fields = Readonly<Record<string, unknown>>
+
+interface Parser {
+  parse(sql: string): Promise<{ readonly stmts?: readonly { readonly stmt: Node }[] }>
+}
+
+/** Translates checks. Made once, because PostgreSQL's parser takes a moment to load. */
+export class CheckTranslator {
+  readonly #parser: Parser
+
+  private constructor(parser: Parser) {
+    this.#parser = parser
+  }
+
+  /** @throws {TenonError} DEPENDENCY_MISSING without libpg-query */
+  static async create(): Promise<CheckTranslator> {
+    try {
+      return new CheckTranslator((await import('libpg-query')) as unknown as Parser)
+    } catch (cause) {
+      throw new TenonError({
+        code: 'DEPENDENCY_MISSING',
+        message:
+          'the schema has CHECK constraints, and translating them needs PostgreSQL’s parser, the package libpg-query',
+        hint: 'npm install -D libpg-query',
+        cause,
+      })
+    }
+  }
+
+  /** Translates a condition. */
+  async condition(expression: string, column: ColumnLookup): Promise<CheckValue | undefined> {
+    const value = await this.#translate(expression, column)
+    return value?.kind === 'truth' ? value : undefined
+  }
+
+  /** Translates a default that is a constant. */
+  async constant(expression: string): Promise<CheckValue | undefined> {
+    return await this.#translate(expression, () => undefined)
+  }
+
+  async #translate(expression: string, column: ColumnLookup): Promise<CheckValue | undefined> {
+    try {
+      const { stmts: [statement] = [] } = await this.#parser.parse(`select ${expression}`)
+      const select = fieldsOf(statement?.stmt, 'SelectStmt')
+      const [target] = listOf(select, 'targetList')
+      return new Translation(column).value(fieldsOf(target, 'ResTarget')?.['val'] as Node | undefined)
+    } catch {
+      // The deparsed text of a newer server than the parser's.
+      return undefined
+    }
+  }
+}
+
+class Translation {
+  readonly #column: ColumnLookup
+
+  constructor(column: ColumnLookup) {
+    this.#column = column
+  }
+
+  value(node: Node | undefined): CheckValue | undefined {
+    const [kind, value] = Object.entries(node ?? {})[0] ?? []
+    const fields = value as Fields
+    switch (kind) {
+      case 'ColumnRef': {
+        const parts = listOf(fields, 'fields').map((part) => fieldsOf(part, 'String')?.['sval'])
+        return parts.length === 1 && typeof parts[0] === 'string' ? this.#column(parts[0]) : undefined
+      }
+      case 'A_Const':
+        return constantOf(fields)
+      case 'TypeCast':
+        return this.#cast(fields)
+      case 'BoolExpr':
+        return this.#boolean(fields)
+      case 'NullTest': {
+        const of = this.value(fields['arg'] as Node)
+        if (of === undefined) return undefined
+        const not = fields['nulltesttype'] === 'IS_NOT_NULL'
+        return truth(of.nullable ? `${of.code} ${not ? '!==' : '==='} null` : String(not), false)
+      }
+      case 'BooleanTest':
+        return this.#booleanTest(fields)
+      case 'FuncCall':
+        return this.#call(fields)
+      case 'A_ArrayExpr':
+        return this.#list(listOf(fields, 'elements'))
+      case 'A_Expr':
+        return this.#operation(fields)
+      default:
+        return undefined
+    }
+  }
+
+  #boolean(fields: Fields): CheckValue | undefined {
+    const items = listOf(fields, 'args').map((item) => this.value(item))
+    const known = items.flatMap((item) => (item?.kind === 'truth' ? item : []))
+    if (known.length !== items.length) return undefined
+    const nullable = known.some((item) => item.nullable)
+    const codes = known.map(({ code }) => code)
+    switch (fields['boolop']) {
+      case 'AND_EXPR':
+        return truth(nullable ? `every(${codes.join(', ')})` : `(${codes.join(' && ')})`, nullable)
+      case 'OR_EXPR':
+        return truth(nullable ? `some(${codes.join(', ')})` : `(${codes.join(' || ')})`, nullable)
+      default:
+        return truth(nullable ? `negate(${codes[0]})` : `!(${codes[0]})`, nullable)
+    }
+  }
+
+  #booleanTest(fields: Fields): CheckValue | undefined {
+    const of = this.value(fields['arg'] as Node)
+    if (of?.kind !== 'truth') return undefined
+    const code = {
+      IS_TRUE: `${of.code} === true`,
+      IS_NOT_TRUE: `${of.code} !== true`,
+      IS_FALSE: `${of.code} === false`,
+      IS_NOT_FALSE: `${of.code} !== false`,
+    }[String(fields['booltesttype'])]
+    return code === undefined ? undefined : truth(`(${code})`, false)
+  }
+
+  #cast(fields: Fields): CheckValue | undefined {
+    const of = this.value(fields['arg'] as Node)
+    const typeName = fields['typeName'] as Fields | undefined
+    const names = listOf(typeName, 'names').map((part) => fieldsOf(part, 'String')?.['sval'])
+    const name = String(names.at(-1))
+    if (of === undefined) return undefined
+    if (listOf(typeName, 'arrayBounds').length > 0) return of.kind === 'list' ? of : undefined
+    if (listOf(typeName, 'typmods').length > 0) return undefined
+    if (names.length > 1 && names[0] !== 'pg_catalog') {
+      // A label of an enum, most likely; of another type it would not be compared with a column that is translated.
+      return of.kind === 'text' && of.constant !== undefined ? of : undefined
+    }
+    if (of.constant !== undefined) return castConstant(of.constant, name, of)
+    switch (name) {
+      case 'text':
+      case 'varchar':
+        return of.kind === 'text' || of.kind === 'citext' ? { ...of, kind: 'text' } : undefined
+      case 'numeric':
+      case 'int8':
+        return of.kind === 'int' || of.kind === 'decimal' ? of : undefined
+      case 'int4':
+      case 'float8':
+        return of.kind === 'int' ? of : undefined
+      default:
+        return undefined
+    }
+  }
+
+  #list(nodes: readonly Node[]): CheckValue | undefined {
+    const items = nodes.map((node) => this.value(node))
+    const known = items.flatMap((item) => (item?.constant !== undefined && !item.nullable ? item : []))
+    if (known.length !== items.length || known.length === 0) return undefined
+    const kinds = new Set(known.map(({ kind }) => kind))
+    if (kinds.size > 1 && kinds.has('text')) return undefined
+    const decimal = kinds.has('decimal')
+    const codes = known.map(({ code, constant = '' }) => (decimal ? JSON.stringify(constant) : code))
+    const constant = decimal ? 'decimal' : String(known[0]?.kind)
+    return { code: `[${codes.join(', ')}]`, kind: 'list', nullable: false, constant }
+  }
+
+  #operation(fields: Fields): CheckValue | undefined {
+    const names = listOf(fields, 'name').map((part) => fieldsOf(part, 'String')?.['sval'])
+    const right = this.value(fields['rexpr'] as Node)
+    const left = fields['lexpr'] === undefined ? undefined : this.value(fields['lexpr'] as Node)
+    if (right === undefined) return undefined
+    const own = String(names.at(-1))
+    if (names.length > 1 && left?.kind === 'citext' && /^!?~$/.test(own))
+      return compare(`${own}*`, { ...left, kind: 'text', deterministic: true }, right)
+    // OPERATOR(schema.name) is somebody's own.
+    const operator = names.length === 1 ? own : ''
+    switch (fields['kind']) {
+      case 'AEXPR_OP':
+        if (fields['lexpr'] === undefined) return operator === '-' ? negative(right) : undefined
+        return left === undefined ? undefined : compare(operator, left, right)
+      case 'AEXPR_OP_ANY':
+        return operator === '=' && left !== undefined ? oneOf(left, right, false) : undefined
+      case 'AEXPR_OP_ALL':
+        return operator === '<>' && left !== undefined ? oneOf(left, right, true) : undefined
+      default:
+        return undefined
+    }
+  }
+
+  #call(fields: Fields): CheckValue | undefined {
+    const names = listOf(fields, 'funcname').map((part) => fieldsOf(part, 'String')?.['sval'])
+    if (names.length > 1 && names[0] !== 'pg_catalog') return undefined
+    const items = listOf(fields, 'args').map((item) => this.value(item))
+    const known = items.flatMap((item) => item ?? [])
+    const [first] = known
+    if (first === undefined || known.length !== items.length) return undefined
+    const name = String(names.at(-1))
+    if (name === 'num_nonnulls' || name === 'num_nulls') {
+      const test = name === 'num_nulls' ? '=== null' : '!== null'
+      const codes = known.map(({ code }) => code)
+      return { code: `[${codes.join(', ')}].filter((item) => item ${test}).length`, kind: 'int', nullable: false }
+    }
+    if (known.length !== 1) return undefined
+    const lifted = (kind: CheckValue['kind'], code: (of: string) => string): CheckValue => ({
+      code: first.nullable ? `change(${first.code}, (of) => ${code('of')})` : code(first.code),
+      kind,
+      nullable: first.nullable,
+    })
+    switch (name) {
+      case 'length':
+      case 'char_length':
+      case 'character_length':
+        return first.kind === 'text' ? lifted('int', (of) => `[...${of}].length`) : undefined
+      case 'octet_length':
+        return first.kind === 'text' ? lifted('int', (of) => `new TextEncoder().encode(${of}).length`) : undefined
+      case 'btrim':
+        return trimmed(first, lifted, '/^ +| +$/g')
+      case 'ltrim':
+        return trimmed(first, lifted, '/^ +/')
+      case 'rtrim':
+        return trimmed(first, lifted, '/ +$/')
+      case 'cardinality':
+        return first.kind === 'list' && first.constant === undefined
+          ? lifted('int', (of) => `${of}.flat(6).length`)
+          : undefined
+      case 'jsonb_typeof':
+      case 'json_typeof':
+        return first.kind === 'json'
+          ? { ...lifted('text', (of) => `jsonTypeOf(${of})`), deterministic: true }
+          : undefined
+      default:
+        return undefined
+    }
+  }
+}
+
+function trimmed(
+  of: CheckValue,
+  lifted: (kind: CheckValue['kind'], code: (of: string) => string) => CheckValue,
+  pattern: string,
+): CheckValue | undefined {
+  if (of.kind !== 'text') return undefined
+  return { ...lifted('text', (code) => `${code}.replace(${pattern}, "")`), deterministic: of.deterministic ?? true }
+}
+
+function truth(code: string, nullable: boolean): CheckValue {
+  return { code, kind: 'truth', nullable }
+}
+
+function constantOf(fields: Fields): CheckValue | undefined {
+  const integer = fields['ival'] as Fields | undefined
+  if (integer !== undefined) return number(String(integer['ival'] ?? 0))
+  const decimal = fields['fval'] as Fields | undefined
+  if (decimal !== undefined) return number(String(decimal['fval']))
+  const string = fields['sval'] as Fields | undefined
+  if (string !== undefined) return textConstant(String(string['sval'] ?? ''))
+  const boolean = fields['boolval'] as Fields | undefined
+  if (boolean !== undefined)
+    return { ...truth(String(boolean['boolval'] === true), false), constant: String(boolean['boolval'] === true) }
+  return undefined
+}
+
+function textConstant(value: string): CheckValue {
+  return { code: JSON.stringify(value), kind: 'text', nullable: false, deterministic: true, constant: value }
+}
+
+function number(text: string): CheckValue | undefined {
+  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return undefined
+  const isInt = /^-?\d{1,15}$/.test(text)
+  return { code: isInt ? text : JSON.stringify(text), kind: isInt ? 'int' : 'decimal', nullable: false, constant: text }
+}
+
+function castConstant(constant: string, type: string, of: CheckValue): CheckValue | undefined {
+  switch (type) {
+    case 'text':
+    case 'varchar':
+      return of.kind === 'text' ? of : undefined
+    case 'int2':
+    case 'int4':
+    case 'int8':
+      return /^-?\d+$/.test(constant) ? number(constant) : undefined
+    case 'numeric':
+      return number(constant)
+    case 'float8':
+      return number(String(Number(constant)))
+    case 'float4':
+      return number(String(Math.fround(Number(constant))))
+    case 'bool':
+      return of.kind === 'truth' ? of : undefined
+    case 'json':
+    case 'jsonb':
+      return of.kind === 'text' ? { ...of, kind: 'json' } : undefined
+    default:
+      return undefined
+  }
+}
+
+function negative(of: CheckValue): CheckValue | undefined {
+  if (of.constant === undefined || (of.kind !== 'int' && of.kind !== 'decimal')) return undefined
+  return number(of.constant.startsWith('-') ? of.constant.slice(1) : `-${of.constant}`)
+}
+
+const orders: Readonly<Record<string, string>> = { '=': '===', '<>': '!==', '<': '<', '<=': '<=', '>': '>', '>=': '>=' }
+
+function compare(operator: string, left: CheckValue, right: CheckValue): CheckValue | undefined {
+  const numeric = (value: CheckValue) => value.kind === 'int' || value.kind === 'decimal'
+  const nullable = left.nullable || right.nullable
+  const lift = (test: (a: string, b: string) => string): CheckValue =>
+    nullable
+      ? truth(`lift(${left.code}, ${right.code}, (a, b) => ${test('a', 'b')})`, true)
+      : truth(test(left.code, right.code), false)
+  const order = orders[operator]
+  if (order !== undefined) {
+    if (left.kind === 'int' && right.kind === 'int') return lift((a, b) => `${a} ${order} ${b}`)
+    if (numeric(left) && numeric(right)) return lift((a, b) => `compare(${a}, ${b}) ${order} 0`)
+    const equality = order === '===' || order === '!=='
+    const alike = left.kind === right.kind && (left.kind === 'text' || left.kind === 'truth')
+    if (!equality || !alike || left.deterministic === false || right.deterministic === false) return undefined
+    return lift((a, b) => `${a} ${order} ${b}`)
+  }
+  const pattern = patternOf(operator, right)
+  if (pattern === undefined || left.kind !== 'text' || left.deterministic === false) return undefined
+  const test = `${operator.startsWith('!') ? '!' : ''}${pattern}.test(`
+  return left.nullable
+    ? truth(`lift(${left.code}, true, (a) => ${test}a))`, true)
+    : truth(`${test}${left.code})`, false)
+}
+
+function patternOf(operator: string, right: CheckValue): string | undefined {
+  if (right.kind !== 'text' || right.constant === undefined) return undefined
+  if (operator === '~~' || operator === '!~~') return toLikePattern(right.constant)
+  if (operator === '~' || operator === '!~') return toJavaScriptPattern(right.constant, false)
+  if (operator === '~*' || operator === '!~*') return toJavaScriptPattern(right.constant, true)
+  return undefined
+}
+
+function oneOf(left: CheckValue, list: CheckValue, none: boolean): CheckValue | undefined {
+  if (list.kind !== 'list' || list.constant === undefined) return undefined
+  const not = none ? '!' : ''
+  const lift = (test: (a: string) => string): CheckValue =>
+    left.nullable
+      ? truth(`lift(${left.code}, true, (a) => ${not}${test('a')})`, true)
+      : truth(`${not}${test(left.code)}`, false)
+  if (left.kind === 'int' && list.constant === 'int') return lift((a) => `${list.code}.includes(${a})`)
+  if ((left.kind === 'int' || left.kind === 'decimal') && list.constant !== 'text')
+    return lift((a) => `${list.code}.some((item) => compare(${a}, item) === 0)`)
+  if (left.kind === 'text' && list.constant === 'text' && left.deterministic !== false)
+    return lift((a) => `${list.code}.includes(${a})`)
+  return undefined
+}
+
+function fieldsOf(node: Node | undefined, kind: string): Fields | undefined {
+  const fields = node?.[kind]
+  return typeof fields === 'object' && fields !== null ? (fields as Fields) : undefined
+}
+
+function listOf(fields: Fields | undefined, name: string): readonly Node[] {
+  const value = fields?.[name]
+  return Array.isArray(value) ? (value as readonly Node[]) : []
+}

@@ -1,0 +1,103 @@
+/**
+ * Parsers of values as generated metadata declares them, for one database object alone: pg's global registry is never touched.
+ *
+ * Owns the choices for int8, numeric, dates and timestamps, and arrays of every type. All other types keep the client's own parser.
+ */
+import { checks } from '../generated/checks.ts'
+import { readArray } from '../kernel/array-text.ts'
+import { TenonError } from '../kernel/errors.ts'
+import type { Metadata, ParserChoices } from '../kernel/metadata.ts'
+import type { Lease } from './lines.ts'
+import type { TypeParser, TypeParsers } from './wire/backend-messages.ts'
+import type { Step, WireUnit } from './wire/unit.ts'
+
+// OIDs of types of the server itself, which never change.
+const int8 = 20
+const numeric = 1700
+const date = 1082
+const timestamps = [1114, 1184]
+
+type ArrayType = readonly [array: number, element: number, delimiter: string]
+
+/** Parsers for the sessions and the service of one database. */
+export class ValueParsers {
+  readonly #scalars: ReadonlyMap<number, TypeParser>
+  readonly #elements: readonly string[]
+  readonly #arrays = new Map<number, ArrayType>()
+  #learning: Promise<void> | undefined
+  #known = false
+
+  constructor({ parsers, arrays }: Metadata) {
+    this.#scalars = scalarParsers(parsers)
+    this.#elements = arrays
+  }
+
+  /** Lets a line parse as declared. The first line of a pool asks the server for the oids of the types by name. */
+  async prepare({ line }: Lease): Promise<void> {
+    if (!this.#known) {
+      this.#learning ??= line.run([this.step()]).then(({ unit }) => this.learn(unit, 0))
+      try {
+        await this.#learning
+      } finally {
+        this.#learning = undefined
+      }
+    }
+    line.overlay(this, (inner) => this.#over(inner))
+  }
+
+  /** The question, to go along with another unit. */
+  step(): Step {
+    const elements = `{${this.#elements.map((name) => JSON.stringify(name)).join(',')}}`
+    return { text: checks.types, name: '', values: [elements] }
+  }
+
+  /** The answer. Without one nothing is known, and the next line asks again. */
+  learn(unit: WireUnit, step: number): void {
+    const value = unit.error === undefined ? unit.results[step]?.rows[0]?.types : undefined
+    if (value === undefined) return
+    // jsonb_build_array in sql/checks/types.sql has exactly this shape.
+    for (const type of value as readonly ArrayType[]) this.#arrays.set(type[0], type)
+    this.#known = true
+  }
+
+  #over(inner: TypeParsers): TypeParsers {
+    const parserOf = (oid: number): TypeParser => {
+      const scalar = this.#scalars.get(oid)
+      if (scalar !== undefined) return scalar
+      const array = this.#arrays.get(oid)
+      if (array === undefined) return inner(oid)
+      const [, element, delimiter] = array
+      const parse = parserOf(element)
+      return (text) => readArray(text, parse, delimiter)
+    }
+    return parserOf
+  }
+}
+
+function scalarParsers(choices: ParserChoices): ReadonlyMap<number, TypeParser> {
+  const asText: TypeParser = (text) => text
+  const parsers = new Map<number, TypeParser>([
+    [int8, { string: asText, number: safeInteger, bigint: BigInt }[choices.int8]],
+    [numeric, { string: asText, number: Number }[choices.numeric]],
+  ])
+  // A Date is what pg makes of it by itself.
+  if (choices.date === 'string') parsers.set(date, asText)
+  if (choices.timestamp === 'string') for (const oid of timestamps) parsers.set(oid, asText)
+  return parsers
+}
+
+function safeInteger(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value)) return value
+  throw new TenonError({
+    code: 'QUERY_DATA',
+    message: 'a bigint of the result has more digits than a number holds',
+    hint: "Generate the code with int8: 'string' or 'bigint'.",
+  })
+}
+
+/** Lets a line parse as declared, or as its client does by itself: whoever had the connection before may have declared otherwise. */
+export async function prepareParsers(parsers: ValueParsers | undefined, lease: Lease): Promise<void> {
+  if (parsers === undefined) lease.line.overlay(undefined)
+  else await parsers.prepare(lease)
+}
