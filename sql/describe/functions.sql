@@ -1,5 +1,5 @@
--- Purpose: functions and procedures that a statement can call, with arguments and result. Trigger functions, aggregates, window functions
---   and what belongs to an extension are left out.
+-- Purpose: functions and procedures that a statement can call, with arguments and result. Trigger functions, aggregates, window functions,
+--   what belongs to an extension and what a range type brings along are left out.
 -- Parameters: $1 text[] = names of schemas, or null for all but the server's own.
 -- Returns: rows of one column `found` json; src/codegen/catalog.ts has its shape.
 -- Privilege: none.
@@ -34,6 +34,6 @@ where p.prokind in ('f', 'p')
   and ($1::text[] is null or n.nspname = any ($1::text[]))
   and not exists (
     select from pg_catalog.pg_depend as e
-    where e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and e.objid = p.oid and e.deptype = 'e'
+    where e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and e.objid = p.oid and e.deptype in ('e', 'i')
   )
 order by n.nspname collate "C", p.proname collate "C", pg_catalog.pg_get_function_identity_arguments(p.oid) collate "C"

@@ -19,8 +19,19 @@ select pg_catalog.json_build_object(
   'parents', (
     select pg_catalog.json_agg(i.inhparent::text order by i.inhseqno) from pg_catalog.pg_inherits as i where i.inhrelid = c.oid
   ),
-  -- Bits as in CmdType: 4 update, 8 insert, 16 delete.
-  'writable', case when c.relkind in ('v', 'f') then pg_catalog.pg_relation_is_updatable(c.oid, true) end,
+  -- Bits as in CmdType: 4 update, 8 insert, 16 delete. A wrapper without a handler cannot be asked.
+  'writable', case
+    when c.relkind = 'v' then pg_catalog.pg_relation_is_updatable(c.oid, true)
+    when c.relkind = 'f' then case
+      when exists (
+        select from pg_catalog.pg_foreign_table as f
+        join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver
+        join pg_catalog.pg_foreign_data_wrapper as w on w.oid = s.srvfdw
+        where f.ftrelid = c.oid and w.fdwhandler <> 0
+      ) then pg_catalog.pg_relation_is_updatable(c.oid, true)
+      else 0
+    end
+  end,
   'columns', (
     select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
       'number', a.attnum,

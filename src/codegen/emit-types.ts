@@ -170,7 +170,8 @@ function importsFor({ imports }: Model, text: string): string {
   ].join('')
 }
 
-/** Labels and comments use words that are no types. */
-export function withoutStrings(code: string): string {
+/** Labels, messages and comments use words that are no names. */
+export function withoutStrings(text: string): string {
+  const code = text.replace(/`[^`]*`/g, (template) => (template.match(/\$\{[^}]*\}/g) ?? []).join(' '))
   return code.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|"(?:\\.|[^"\\])*"/gm, '""')
 }

@@ -177,7 +177,8 @@ class ZodEmitter {
     const distinct = [...new Set(columns)]
     const lines: string[] = []
     for (const [i, { key, use, metadata }] of distinct.entries()) {
-      const cell = `row[${JSON.stringify(key)}]`
+      const name = toPropertyKey(key)
+      const cell = /^[["]/.test(name) ? `row[${JSON.stringify(key)}]` : `row.${name}`
       const value = defaultOf(metadata.default, await this.#default(metadata.default), use)
       const raw =
         value === undefined || !insert || value === 'null'

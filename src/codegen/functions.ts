@@ -95,7 +95,7 @@ export class FunctionReader {
         : `{ ${out.map(({ name, type }, i) => `${toPropertyKey(name ?? `column${i + 1}`)}: ${this.#types.resolve({ type }).shape.select} | null`).join('; ')} }`
     return {
       arguments: fields.length === 0 ? 'Record<string, never>' : `{ ${fields.join('; ')} }`,
-      returns: item.set ? `readonly ${/ [|] /.test(row) ? `(${row})` : row}[]` : row,
+      returns: item.set ? `readonly ${/^[^{]* [|] /.test(row) ? `(${row})` : row}[]` : row,
     }
   }
 

@@ -75,7 +75,9 @@ export function toCamelCase(name: string): string {
 
 /** A key of an object or interface, in quotes unless it is an identifier. */
 export function toPropertyKey(key: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(key) && key !== '__proto__' ? key : JSON.stringify(key)
+  // Without the brackets it would set the object's prototype.
+  if (key === '__proto__') return '["__proto__"]'
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)
 }
 
 /** Text as the lines of a doc comment, or '' for none. It cannot end the comment. */

@@ -57,8 +57,8 @@ where k.contype in ('p', 'u', 'f', 'c')
   and ($1::text[] is null or n.nspname = any ($1::text[]))
 order by k.conrelid, k.conname collate "C"
 `,
-  functions: `-- Purpose: functions and procedures that a statement can call, with arguments and result. Trigger functions, aggregates, window functions
---   and what belongs to an extension are left out.
+  functions: `-- Purpose: functions and procedures that a statement can call, with arguments and result. Trigger functions, aggregates, window functions,
+--   what belongs to an extension and what a range type brings along are left out.
 -- Parameters: $1 text[] = names of schemas, or null for all but the server's own.
 -- Returns: rows of one column \`found\` json; src/codegen/catalog.ts has its shape.
 -- Privilege: none.
@@ -93,7 +93,7 @@ where p.prokind in ('f', 'p')
   and ($1::text[] is null or n.nspname = any ($1::text[]))
   and not exists (
     select from pg_catalog.pg_depend as e
-    where e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and e.objid = p.oid and e.deptype = 'e'
+    where e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and e.objid = p.oid and e.deptype in ('e', 'i')
   )
 order by n.nspname collate "C", p.proname collate "C", pg_catalog.pg_get_function_identity_arguments(p.oid) collate "C"
 `,
@@ -185,8 +185,19 @@ select pg_catalog.json_build_object(
   'parents', (
     select pg_catalog.json_agg(i.inhparent::text order by i.inhseqno) from pg_catalog.pg_inherits as i where i.inhrelid = c.oid
   ),
-  -- Bits as in CmdType: 4 update, 8 insert, 16 delete.
-  'writable', case when c.relkind in ('v', 'f') then pg_catalog.pg_relation_is_updatable(c.oid, true) end,
+  -- Bits as in CmdType: 4 update, 8 insert, 16 delete. A wrapper without a handler cannot be asked.
+  'writable', case
+    when c.relkind = 'v' then pg_catalog.pg_relation_is_updatable(c.oid, true)
+    when c.relkind = 'f' then case
+      when exists (
+        select from pg_catalog.pg_foreign_table as f
+        join pg_catalog.pg_foreign_server as s on s.oid = f.ftserver
+        join pg_catalog.pg_foreign_data_wrapper as w on w.oid = s.srvfdw
+        where f.ftrelid = c.oid and w.fdwhandler <> 0
+      ) then pg_catalog.pg_relation_is_updatable(c.oid, true)
+      else 0
+    end
+  end,
   'columns', (
     select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
       'number', a.attnum,
