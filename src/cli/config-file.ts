@@ -1,6 +1,6 @@
 /** Finds and loads tenon.config.ts, and gives commands its values where no flag speaks. */
 import { existsSync } from 'node:fs'
-import { dirname, relative, resolve } from 'node:path'
+import { dirname, isAbsolute, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import type { TenonConfig } from '../codegen/index.ts'
@@ -55,7 +55,7 @@ async function importDefault(path: string, name: string): Promise<unknown> {
 
 /** Its paths are relative to its folder, those of flags to the working directory. */
 function fromHere(config: TenonConfig, directory: string, folder: string): TenonConfig {
-  const place = (path: string) => relative(directory, resolve(folder, path)) || '.'
+  const place = (path: string) => (isAbsolute(path) ? path : relative(directory, resolve(folder, path)) || '.')
   const { migrations, codegen } = config
   return {
     ...config,

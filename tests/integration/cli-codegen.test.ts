@@ -111,8 +111,11 @@ export default config\n`,
       'create table "other".things',
     )
     // Without the flag it is looked for where the command runs.
-    writeFileSync(config, `export default { migrations: { dir: ${JSON.stringify(join(folder, 'migrations'))} } }`)
-    expect((await tenon('migrate plan --sql', folder)).out).toContain('create table "public".things')
+    const other = join(folder, 'other')
+    mkdirSync(other)
+    const dir = JSON.stringify(join(folder, 'migrations'))
+    writeFileSync(join(other, 'tenon.config.mjs'), `export default { migrations: { dir: ${dir} } }`)
+    expect((await tenon('migrate plan --sql', other)).out).toContain('create table "public".things')
   })
 
   it.each([

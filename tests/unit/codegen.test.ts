@@ -1,0 +1,189 @@
+/** The parts of the code generator that need no server: patterns, checks, query trees and names. */
+import { describe, expect, it } from 'vitest'
+import { CheckTranslator, type CheckValue } from '../../src/codegen/check-expression.ts'
+import { createNameMapper, TypeNames, toDocComment, toPascalCase, toPropertyKey } from '../../src/codegen/names.ts'
+import { parseNodeTree } from '../../src/codegen/node-tree.ts'
+import { toJavaScriptPattern, toLikePattern } from '../../src/codegen/patterns.ts'
+
+describe('toJavaScriptPattern', () => {
+  it.each([
+    ['^[^@ ]+@[^@ ]+$', '/^[\\^@ ]+@[^@ ]+$/su'.replace('[\\^', '[^')],
+    ['^\\d{5}$', '/^[0-9]{5}$/su'],
+    ['a|b(c|d)?', '/a|b(?:c|d)?/su'],
+    ['(?:x)*?', '/(?:x)*/su'],
+    ['[]a]', '/[\\]a]/su'],
+    ['[a\\-z]', '/[a\\-z]/su'],
+    ['a/b', '/a\\/b/su'],
+    ['\\.', '/\\./su'],
+    ['\n', '/\\u{a}/su'],
+  ])('takes %j', (pattern, expected) => {
+    expect(toJavaScriptPattern(pattern, false)).toBe(expected)
+  })
+
+  it.each([
+    '[[:alpha:]]',
+    '\\w+',
+    '\\s',
+    '\\y',
+    '(a)\\1',
+    '(?=a)',
+    '(?i)a',
+    '***=a',
+    'a**',
+    '*a',
+    'a{2',
+    'a{2,1}',
+    'a{300}',
+    '(a',
+    'a)',
+    '[a',
+    '[z-a]',
+    'a\\',
+    '[\\w]',
+  ])('leaves %j to the server', (pattern) => {
+    expect(toJavaScriptPattern(pattern, false)).toBeUndefined()
+  })
+
+  it('folds the case of ASCII letters only', () => {
+    expect(toJavaScriptPattern('^a1[b-d_]$', true)).toBe('/^[aA]1[b-dB-D_]$/su')
+    expect(toJavaScriptPattern('é', true)).toBeUndefined()
+    expect(toJavaScriptPattern('[X-c]', true)).toBeUndefined()
+  })
+
+  it('takes LIKE', () => {
+    expect(toLikePattern('a%_\\%.')).toBe('/^a.*.%\\.$/su')
+    expect(toLikePattern('a\\')).toBeUndefined()
+  })
+})
+
+describe('CheckTranslator', () => {
+  const columns: Readonly<Record<string, CheckValue>> = {
+    n: { code: 'n', kind: 'int', nullable: false },
+    m: { code: 'm', kind: 'int', nullable: true },
+    d: { code: 'd', kind: 'decimal', nullable: false },
+    s: { code: 's', kind: 'text', nullable: false, deterministic: true },
+    c: { code: 'c', kind: 'text', nullable: false, deterministic: false },
+    b: { code: 'b', kind: 'truth', nullable: false },
+    j: { code: 'j', kind: 'json', nullable: false },
+  }
+  it.each([
+    ['(n > 0)', 'n > 0'],
+    ["(n >= '-5'::integer)", 'n >= -5'],
+    ['((n > 0) AND (n < 10))', '(n > 0 && n < 10)'],
+    ['(m > 0)', 'lift(m, 0, (a, b) => a > b)'],
+    ['(d > (0)::numeric)', 'compare(d, 0) > 0'],
+    ['(d < 0.5)', 'compare(d, "0.5") < 0'],
+    ["(s = ANY (ARRAY['a'::text, 'b'::text]))", '["a", "b"].includes(s)'],
+    ["((s)::text <> ''::text)", 's !== ""'],
+    ["(s ~ '^a+$'::text)", '/^a+$/su.test(s)'],
+    ['(length(s) > 3)', '[...s].length > 3'],
+    ['(NOT b)', '!(b)'],
+    ['(b IS NOT TRUE)', '(b !== true)'],
+    ['(m IS NULL)', 'm === null'],
+    ["(jsonb_typeof(j) = 'object'::text)", 'jsonTypeOf(j) === "object"'],
+    ['(num_nonnulls(n, m) = 1)', '[n, m].filter((item) => item !== null).length === 1'],
+  ])('translates %s', async (sql, code) => {
+    const translator = await CheckTranslator.create()
+    expect((await translator.condition(sql, (name) => columns[name]))?.code).toBe(code)
+  })
+
+  it.each([
+    '(n > other)',
+    '(n > random())',
+    '(n OPERATOR(public.>) 0)',
+    '(public.length(s) > 3)',
+    "(c = 'a'::text)",
+    "(s > 'a'::text)",
+    '((n % 2) = 0)',
+    '(lower(s) = s)',
+    "(s ~ '\\w'::text)",
+    '((d)::double precision > 0.5)',
+    '(n = ANY (ARRAY[1, NULL]))',
+    "(d = '1 day'::interval)",
+    'n',
+    '(select 1) > 0',
+    '((s)::varchar(2) = s)',
+    'not sql at all (',
+  ])('leaves %s to the server', async (sql) => {
+    const translator = await CheckTranslator.create()
+    expect(await translator.condition(sql, (name) => columns[name])).toBeUndefined()
+  })
+})
+
+describe('parseNodeTree', () => {
+  it('reads nodes, lists, nothing, constants and protected characters', () => {
+    expect(
+      parseNodeTree(
+        '({A :one 1 :two <> :three (b 1 2) :name odd\\ \\{name :colon :x :value 4 [ 16 0 ] :last ("q" "r\\"s")})',
+      ),
+    ).toEqual([
+      {
+        kind: 'A',
+        fields: new Map<string, unknown>([
+          ['one', '1'],
+          ['two', undefined],
+          ['three', ['b', '1', '2']],
+          ['name', 'odd {name'],
+          ['colon', ':x'],
+          ['value', '4'],
+          ['last', ['q', 'r"s']],
+        ]),
+      },
+    ])
+  })
+
+  it.each(['', '{A :one', '({A :one 1}', '{A one 1}', '{A :one )}', '1 2'])('refuses %j', (text) => {
+    expect(() => parseNodeTree(text)).toThrow(SyntaxError)
+  })
+})
+
+describe('names', () => {
+  it('makes identifiers of anything, each once', () => {
+    expect(['user_names', 'a-b c', '2fast', '😀', 'Übung', '__proto__', 'HTTPServer'].map(toPascalCase)).toEqual([
+      'UserNames',
+      'ABC',
+      '_2fast',
+      'Unnamed',
+      'Übung',
+      'Proto',
+      'HTTPServer',
+    ])
+    const names = new TypeNames(['Mine'])
+    expect(['users', 'users', 'Date', 'mine', 'users_row', 'DB'].map((name) => names.take(name))).toEqual([
+      'Users',
+      'Users2',
+      'Date2',
+      'Mine2',
+      'UsersRow2',
+      'DB2',
+    ])
+  })
+
+  it('quotes keys that need it', () => {
+    expect(['a', 'a b', '__proto__', '2', '"', 'class', '😀'].map(toPropertyKey)).toEqual([
+      'a',
+      '"a b"',
+      '["__proto__"]',
+      '"2"',
+      '"\\""',
+      'class',
+      '"😀"',
+    ])
+  })
+
+  it('never lets a comment end early', () => {
+    expect(toDocComment('a */ b', '')).toBe('/** a *\\/ b */\n')
+    expect(toDocComment('a\u2028b\rc', '  ')).toBe('  /**\n   * a b\n   * c\n   */\n')
+    expect(toDocComment('', '')).toBe('')
+  })
+
+  it('asks Kysely’s plugin for camel case', () => {
+    const mapper = createNameMapper(true)
+    expect(['user_name', 'x_2', 'Mixed'].map((name) => [mapper.toKey(name), mapper.isReached(name)])).toEqual([
+      ['userName', true],
+      ['x2', false],
+      ['Mixed', false],
+    ])
+    expect(createNameMapper(false).toKey('user_name')).toBe('user_name')
+  })
+})
