@@ -3,14 +3,39 @@ import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 
-function run(example: string): Promise<{ readonly code: number; readonly output: string }> {
+function run(
+  example: string,
+  ...words: readonly string[]
+): Promise<{ readonly code: number; readonly output: string }> {
   const program = join(import.meta.dirname, '../../examples', example)
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program], { env: { ...process.env, NO_COLOR: '1' } }, (_, out, err) =>
-      resolve({ code: child.exitCode ?? -1, output: `${out}${err}` }),
+    const child = execFile(
+      process.execPath,
+      [program, ...words],
+      { env: { ...process.env, NO_COLOR: '1' } },
+      (_, out, err) => resolve({ code: child.exitCode ?? -1, output: `${out}${err}` }),
     )
   })
 }
+
+test('03-generated-code inserts what its schema lets through, and its files are up to date', {
+  timeout: 90_000,
+}, async () => {
+  const { code, output } = await run('03-generated-code.ts')
+  expect(output).toMatch(/^refused: metadata\.priority: Too big.*\nrefused: row: Unrecognized key: "owner"\n/)
+  expect(output).toMatch(/Oak has priority 4, made in 20\d\d\nthe row is as declared: true\n/)
+  expect(output).toMatch(/userActivities: key id, row security on, 2 policies, many-to-one to profiles\n$/)
+  expect(code).toBe(0)
+  const check = await run(
+    '../src/cli/main.ts',
+    '--config',
+    'examples/tenon.config.ts',
+    'codegen',
+    '--embedded',
+    '--check',
+  )
+  expect(check).toEqual({ code: 0, output: 'the generated files are up to date\n' })
+})
 
 test('02-migrations lints, applies, isolates, audits, finds drift, exports and goes down', {
   timeout: 60_000,
