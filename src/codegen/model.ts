@@ -77,7 +77,7 @@ class ModelBuilder {
   readonly #types: TypeReader
   readonly #views: ViewReader
   readonly #json: JsonTypes
-  readonly #notes: string[] = []
+  readonly #notes = new Set<string>()
 
   constructor(catalog: Catalog, options: ResolvedCodegenOptions) {
     this.#catalog = catalog
@@ -103,9 +103,9 @@ class ModelBuilder {
     this.#assertDistinct(tables)
     this.#json.assertAllUsed()
     if (this.#catalog.closed.length > 0)
-      this.#notes.push(`left out, because the login has no USAGE on them: ${this.#catalog.closed.join(', ')}`)
+      this.#notes.add(`left out, because the login has no USAGE on them: ${this.#catalog.closed.join(', ')}`)
     if (this.#catalog.version < 160_000 && chosen.some(({ kind }) => kind === 'v' || kind === 'm'))
-      this.#notes.push('columns of views are taken from a server before 16: a newer one may tell more of them apart')
+      this.#notes.add('columns of views are taken from a server before 16: a newer one may tell more of them apart')
     const rows = new Map(chosen.map((relation, i) => [`${relation.schema}.${relation.name}`, typeNames[i] as string]))
     const functions = new FunctionReader(this.#types, rows, this.#options.defaultSchemas).read(this.#catalog.functions)
     const types = this.#types.used()
@@ -134,9 +134,7 @@ class ModelBuilder {
     if (include.length > 0 && !include.some((pattern) => matches(pattern, relation))) return false
     if (exclude.some((pattern) => matches(pattern, relation))) return false
     if (!relation.name.includes('.') && !relation.schema.includes('.')) return true
-    this.#notes.push(
-      `left out, because Kysely reads a dot in a name as a schema's: ${relation.schema}.${relation.name}`,
-    )
+    this.#notes.add(`left out, because Kysely reads a dot in a name as a schema's: ${relation.schema}.${relation.name}`)
     return false
   }
 
@@ -147,7 +145,7 @@ class ModelBuilder {
 
   #name(name: string, where: string): string {
     if (!this.#names.isReached(name))
-      this.#notes.push(`CamelCasePlugin does not find ${name} of ${where} again: rename it, or alias it in a view`)
+      this.#notes.add(`CamelCasePlugin does not find ${name} of ${where} again: rename it, or alias it in a view`)
     return this.#names.toKey(name)
   }
 

@@ -61,10 +61,10 @@ export class TypeNames {
 
 /** Pascal case, of whatever in the name can stand in an identifier. */
 export function toPascalCase(name: string): string {
-  const words = name.split(/[^\p{L}\p{N}$]+/u).filter((word) => word !== '')
+  const words = name.split(/(?:[^\p{ID_Continue}$]|_)+/u).filter((word) => word !== '')
   const joined = words.map((word) => `${word.charAt(0).toUpperCase()}${word.slice(1)}`).join('')
   if (joined === '') return 'Unnamed'
-  return /^[\p{L}$]/u.test(joined) ? joined : `_${joined}`
+  return /^[\p{ID_Start}$]/u.test(joined) ? joined : `_${joined}`
 }
 
 /** Camel case for the keys of functions and arguments. */

@@ -7,8 +7,9 @@ import { checks } from '../generated/checks.ts'
 import { readArray } from '../kernel/array-text.ts'
 import { TenonError } from '../kernel/errors.ts'
 import type { Metadata, ParserChoices } from '../kernel/metadata.ts'
+import { fromServerError } from '../kernel/server-error.ts'
 import type { Lease } from './lines.ts'
-import type { TypeParser, TypeParsers } from './wire/backend-messages.ts'
+import { serverErrorFields, type TypeParser, type TypeParsers } from './wire/backend-messages.ts'
 import type { Step, WireUnit } from './wire/unit.ts'
 
 // OIDs of types of the server itself, which never change.
@@ -35,7 +36,11 @@ export class ValueParsers {
   /** Lets a line parse as declared. The first line of a pool asks the server for the oids of the types by name. */
   async prepare({ line }: Lease): Promise<void> {
     if (!this.#known) {
-      this.#learning ??= line.run([this.step()]).then(({ unit }) => this.learn(unit, 0))
+      this.#learning ??= line.run([this.step()]).then(({ unit }) => {
+        // Without the types every array would come as text, under types that say otherwise.
+        if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
+        this.learn(unit, 0)
+      })
       try {
         await this.#learning
       } finally {
