@@ -165,6 +165,8 @@ export class SocketLines implements LineSource {
       try {
         return await this.#checkout(pool)
       } catch (error) {
+        // The database was closed meanwhile.
+        if (error instanceof TenonError) throw error
         const failure = connectError(error)
         // Full or starting servers mend themselves; anything else does not get better by waiting.
         const waits = failure.sqlstate === '53300' || failure.sqlstate === '57P03'

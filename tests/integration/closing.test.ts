@@ -32,12 +32,16 @@ describe('Closing', () => {
   test('waits for what is running, refuses what is new, and leaves no connection', async () => {
     const db = ledger.open({ pool: { applicationName: 'draining' } })
     const ada = tenant(db, 'ada')
+    const begun = Promise.withResolvers<void>()
     const running = ada.transaction(async (trx) => {
       await trx.insertInto('entry').values({ tenant: 'ada', note: 'drained' }).execute()
+      begun.resolve()
       await sleep(trx, 0.2)
       return 'done'
     })
-    await vi.waitFor(async () => expect(await pids('draining')).toHaveLength(1))
+    // A server process may be there before the transaction has its connection.
+    await begun.promise
+    expect(await pids('draining')).toHaveLength(1)
     const closing = db.close()
     expect(await failure(backend(ada))).toMatchObject({ code: 'DATABASE_CLOSED' })
     expect(await running).toBe('done')
