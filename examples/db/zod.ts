@@ -103,10 +103,14 @@ export const ProjectsInsert = z.strictObject({
   status: text().optional(),
   createdAt: instantInput.optional(),
   updatedAt: instantInput.optional(),
-}).refine((row) => {
-  const c0 = row.status === undefined ? "active" : row.status;
-  return lift(c0, true, (a) => ["active", "paused", "archived"].includes(a)) !== false;
-}, { error: "Fails the check projects_status_check: (status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))", path: ["status"] });
+})
+  .refine(
+    (row) => {
+      const c0 = row.status === undefined ? "active" : row.status;
+      return lift(c0, true, (a) => ["active", "paused", "archived"].includes(a)) !== false;
+    },
+    { error: "Fails the check projects_status_check: (status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))", path: ["status"] },
+  );
 
 /** What UPDATE takes for `public.projects`. */
 export const ProjectsUpdate = z.strictObject({
@@ -115,7 +119,12 @@ export const ProjectsUpdate = z.strictObject({
   name: text().optional(),
   slug: text().optional(),
   metadata: jsonText(ProjectMetadata).optional(),
-  status: text().refine((value) => ["active", "paused", "archived"].includes(value), { error: "Fails the check projects_status_check: (status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))" }).optional(),
+  status: text()
+    .refine(
+      (value) => ["active", "paused", "archived"].includes(value),
+      { error: "Fails the check projects_status_check: (status = ANY (ARRAY['active'::text, 'paused'::text, 'archived'::text]))" },
+    )
+    .optional(),
   createdAt: instantInput.optional(),
   updatedAt: instantInput.optional(),
 });

@@ -93,7 +93,7 @@ class ZodEmitter {
       const value = checkValue(stored('value', use), use, true, false)
       const found = await this.#checks?.condition(check.expression, (name) => (name === 'value' ? value : undefined))
       if (found === undefined) left.push(check)
-      else refinements.push(refine(`(value) => ${found.code}${found.nullable ? ' !== false' : ''}`, check))
+      else refinements.push(refine(`(value) => ${found.code}${found.nullable ? ' !== false' : ''}`, check, '  '))
     }
     return `${documented(`Domain \`${use.typeName}\`.`, left)}export const ${schemaName} = ${input}${refinements.join('')};\n`
   }
@@ -120,13 +120,13 @@ class ZodEmitter {
     const fields = given.map((column) => {
       const { key, shape, metadata } = column
       const own = single.filter(({ columns: [only] }) => only === column)
-      const checked = own.map((check) => refine(`(value) => ${check.code}`, check)).join('')
+      const checked = own.map((check) => refine(`(value) => ${check.code}`, check, '    ')).join('')
       const nullable = metadata.nullable === true
       return field(key, `${shape.input}${checked}`, nullable, !insert || nullable || metadata.optional === true)
     })
     const whole = refinements.filter(({ columns }) => columns.length !== 1)
     const rows: string[] = []
-    for (const check of whole) rows.push(refine(await this.#overRow(check, insert), check, check.columns))
+    for (const check of whole) rows.push(refine(await this.#overRow(check, insert), check, '  ', check.columns))
     return `${documented(`What ${insert ? 'INSERT' : 'UPDATE'} takes for ${name}.`, left)}export const ${table.typeName}${form} = z.strictObject({\n${fields.join('')}})${rows.join('')};\n`
   }
 
@@ -245,13 +245,22 @@ function stored(code: string, { base, typmod, element }: TypeUse): string {
 }
 
 function field(key: string, zod: string, nullable: boolean, optional = false): string {
-  return `  ${toPropertyKey(key)}: ${zod}${nullable ? '.nullable()' : ''}${optional ? '.optional()' : ''},\n`
+  // A chain of checks goes on line by line.
+  const next = zod.includes('\n') ? '\n    ' : ''
+  const ends = [...(nullable ? ['.nullable()'] : []), ...(optional ? ['.optional()'] : [])]
+  return `  ${toPropertyKey(key)}: ${zod}${ends.map((end) => `${next}${end}`).join('')},\n`
 }
 
-function refine(test: string, { name, expression }: CheckModel, columns: readonly ColumnModel[] = []): string {
+function refine(
+  test: string,
+  { name, expression }: CheckModel,
+  indent: string,
+  columns: readonly ColumnModel[] = [],
+): string {
   const error = JSON.stringify(`Fails the check ${name}: ${expression}`)
   const path = columns.length === 0 ? '' : `, path: ${JSON.stringify([columns[0]?.key])}`
-  return `.refine(${test}, { error: ${error}${path} })`
+  const inner = `${indent}  `
+  return `\n${indent}.refine(\n${inner}${test.replaceAll('\n', `\n${inner}`)},\n${inner}{ error: ${error}${path} },\n${indent})`
 }
 
 /** A doc comment that names the checks which only the server makes. */
