@@ -3,6 +3,7 @@
 -- Parameters: $1 text[] = element types as schema.name.
 -- Returns: one row, one column `types` jsonb: arrays of array type, element type beneath every domain, delimiter.
 -- Privilege: none.
+-- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-type.html
 with recursive elements as (

@@ -5,19 +5,7 @@
  * nearly right would refuse rows that the server takes.
  */
 import { TenonError } from '../kernel/errors.ts'
-import { toJavaScriptPattern, toLikePattern } from './patterns.ts'
-
-/** A value in a check: source text, and what kind of value it gives. */
-export interface CheckValue {
-  readonly code: string
-  /** `int` is a number compared as such; `decimal` anything that `compare` takes; `citext` and `json` are only good for what lies in them. */
-  readonly kind: 'int' | 'decimal' | 'text' | 'citext' | 'truth' | 'json' | 'list'
-  readonly nullable: boolean
-  /** Of text: `=` compares bytes. */
-  readonly deterministic?: boolean
-  /** A constant, as text. */
-  readonly constant?: string
-}
+import { type CheckValue, castConstant, compare, negative, number, oneOf, textConstant, truth } from './check-values.ts'
 
 /** Finds a column of the check; undefined when its type or place does not allow translating. */
 export type ColumnLookup = (name: string) => CheckValue | undefined
@@ -162,9 +150,9 @@ class Translation {
       case 'text':
       case 'varchar':
         return of.kind === 'text' || of.kind === 'citext' ? { ...of, kind: 'text' } : undefined
+      // Of the others a cast rounds.
       case 'numeric':
       case 'int8':
-        return of.kind === 'int' || of.kind === 'decimal' ? of : undefined
       case 'int4':
       case 'float8':
         return of.kind === 'int' ? of : undefined
@@ -264,10 +252,6 @@ function trimmed(
   return { ...lifted('text', (code) => `${code}.replace(${pattern}, "")`), deterministic: of.deterministic ?? true }
 }
 
-function truth(code: string, nullable: boolean): CheckValue {
-  return { code, kind: 'truth', nullable }
-}
-
 function constantOf(fields: Fields): CheckValue | undefined {
   const integer = fields['ival'] as Fields | undefined
   if (integer !== undefined) return number(String(integer['ival'] ?? 0))
@@ -278,95 +262,6 @@ function constantOf(fields: Fields): CheckValue | undefined {
   const boolean = fields['boolval'] as Fields | undefined
   if (boolean !== undefined)
     return { ...truth(String(boolean['boolval'] === true), false), constant: String(boolean['boolval'] === true) }
-  return undefined
-}
-
-function textConstant(value: string): CheckValue {
-  return { code: JSON.stringify(value), kind: 'text', nullable: false, deterministic: true, constant: value }
-}
-
-function number(text: string): CheckValue | undefined {
-  if (!/^-?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)) return undefined
-  const isInt = /^-?\d{1,15}$/.test(text)
-  return { code: isInt ? text : JSON.stringify(text), kind: isInt ? 'int' : 'decimal', nullable: false, constant: text }
-}
-
-function castConstant(constant: string, type: string, of: CheckValue): CheckValue | undefined {
-  switch (type) {
-    case 'text':
-    case 'varchar':
-      return of.kind === 'text' ? of : undefined
-    case 'int2':
-    case 'int4':
-    case 'int8':
-      return /^-?\d+$/.test(constant) ? number(constant) : undefined
-    case 'numeric':
-      return number(constant)
-    case 'float8':
-      return number(String(Number(constant)))
-    case 'float4':
-      return number(String(Math.fround(Number(constant))))
-    case 'bool':
-      return of.kind === 'truth' ? of : undefined
-    case 'json':
-    case 'jsonb':
-      return of.kind === 'text' ? { ...of, kind: 'json' } : undefined
-    default:
-      return undefined
-  }
-}
-
-function negative(of: CheckValue): CheckValue | undefined {
-  if (of.constant === undefined || (of.kind !== 'int' && of.kind !== 'decimal')) return undefined
-  return number(of.constant.startsWith('-') ? of.constant.slice(1) : `-${of.constant}`)
-}
-
-const orders: Readonly<Record<string, string>> = { '=': '===', '<>': '!==', '<': '<', '<=': '<=', '>': '>', '>=': '>=' }
-
-function compare(operator: string, left: CheckValue, right: CheckValue): CheckValue | undefined {
-  const numeric = (value: CheckValue) => value.kind === 'int' || value.kind === 'decimal'
-  const nullable = left.nullable || right.nullable
-  const lift = (test: (a: string, b: string) => string): CheckValue =>
-    nullable
-      ? truth(`lift(${left.code}, ${right.code}, (a, b) => ${test('a', 'b')})`, true)
-      : truth(test(left.code, right.code), false)
-  const order = orders[operator]
-  if (order !== undefined) {
-    if (left.kind === 'int' && right.kind === 'int') return lift((a, b) => `${a} ${order} ${b}`)
-    if (numeric(left) && numeric(right)) return lift((a, b) => `compare(${a}, ${b}) ${order} 0`)
-    const equality = order === '===' || order === '!=='
-    const alike = left.kind === right.kind && (left.kind === 'text' || left.kind === 'truth')
-    if (!equality || !alike || left.deterministic === false || right.deterministic === false) return undefined
-    return lift((a, b) => `${a} ${order} ${b}`)
-  }
-  const pattern = patternOf(operator, right)
-  if (pattern === undefined || left.kind !== 'text' || left.deterministic === false) return undefined
-  const test = `${operator.startsWith('!') ? '!' : ''}${pattern}.test(`
-  return left.nullable
-    ? truth(`lift(${left.code}, true, (a) => ${test}a))`, true)
-    : truth(`${test}${left.code})`, false)
-}
-
-function patternOf(operator: string, right: CheckValue): string | undefined {
-  if (right.kind !== 'text' || right.constant === undefined) return undefined
-  if (operator === '~~' || operator === '!~~') return toLikePattern(right.constant)
-  if (operator === '~' || operator === '!~') return toJavaScriptPattern(right.constant, false)
-  if (operator === '~*' || operator === '!~*') return toJavaScriptPattern(right.constant, true)
-  return undefined
-}
-
-function oneOf(left: CheckValue, list: CheckValue, none: boolean): CheckValue | undefined {
-  if (list.kind !== 'list' || list.constant === undefined) return undefined
-  const not = none ? '!' : ''
-  const lift = (test: (a: string) => string): CheckValue =>
-    left.nullable
-      ? truth(`lift(${left.code}, true, (a) => ${not}${test('a')})`, true)
-      : truth(`${not}${test(left.code)}`, false)
-  if (left.kind === 'int' && list.constant === 'int') return lift((a) => `${list.code}.includes(${a})`)
-  if ((left.kind === 'int' || left.kind === 'decimal') && list.constant !== 'text')
-    return lift((a) => `${list.code}.some((item) => compare(${a}, item) === 0)`)
-  if (left.kind === 'text' && list.constant === 'text' && left.deterministic !== false)
-    return lift((a) => `${list.code}.includes(${a})`)
   return undefined
 }
 

@@ -9,15 +9,12 @@ import { checks } from '../generated/checks.ts'
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import { fromServerError } from '../kernel/server-error.ts'
+import { hideSchemasStep } from './steps.ts'
 import type { ValueParsers } from './value-parsers.ts'
 import { serverErrorFields } from './wire/backend-messages.ts'
 import type { Line } from './wire/line.ts'
+import { encodeParameters } from './wire/parameters.ts'
 import { pureFunctions } from './wire/purity.ts'
-
-/** A text[] as PostgreSQL reads it. */
-function arrayText(items: readonly string[]): string {
-  return `{${items.map((item) => JSON.stringify(item)).join(',')}}`
-}
 
 /** One session role as the server knows it. */
 export interface RoleFacts {
@@ -64,7 +61,7 @@ export interface Facts {
   columnsOf(schema: string | undefined, table: string | undefined, constraint: string | undefined): readonly string[]
 }
 
-interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'pooled' | 'columnsOf'> {
+interface FactsRow extends Omit<Facts, 'roles' | 'defaults' | 'searchPath' | 'pooled' | 'columnsOf'> {
   readonly roles: readonly (Omit<RoleFacts, 'settings'> & { readonly settings: Record<string, string> })[]
   readonly defaults: Record<string, string>
   readonly backendPid: number
@@ -82,25 +79,28 @@ export async function readFacts(
   parsers: ValueParsers | undefined,
 ): Promise<Facts> {
   const { unit, loss } = await line.run([
-    { text: checks.login, name: '', values: [arrayText(roles), arrayText([...pureFunctions])] },
+    hideSchemasStep,
+    { text: checks.login, name: '', values: encodeParameters([roles, [...pureFunctions]], {}) },
     ...(parsers === undefined ? [] : [parsers.step()]),
   ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
-  const value = unit.results[0]?.rows[0]?.facts
-  if (loss !== undefined || value === undefined) {
+  const searchPath = unit.results[0]?.rows[0]?.search_path
+  const value = unit.results[1]?.rows[0]?.facts
+  if (loss !== undefined || value === undefined || typeof searchPath !== 'string') {
     throw new TenonError({
       code: 'CONNECTION_LOST',
       message: 'the connection ended while the login was being verified',
       cause: loss?.cause,
     })
   }
-  parsers?.learn(unit, 1)
+  parsers?.learn(unit, 2)
   // jsonb_build_object in sql/checks/login.sql has exactly this shape; a test compares the two.
   const row = (typeof value === 'string' ? JSON.parse(value) : value) as FactsRow
   const processId = line.channel.processId
   const columns = new Map(row.constraints.map(([schema, table, name, names]) => [`${schema}.${table}.${name}`, names]))
   return {
     ...row,
+    searchPath,
     roles: new Map(row.roles.map((role) => [role.name, { ...role, settings: new Map(Object.entries(role.settings)) }])),
     defaults: new Map(Object.entries(row.defaults)),
     pooled: processId !== undefined && processId !== row.backendPid,

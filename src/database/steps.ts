@@ -40,6 +40,16 @@ export function foundPlanted(results: readonly StepResult[]): boolean {
 /** After statements that are no queries: a DO block could have put another statement under one of our names. */
 export const deallocateStep = controlStep('deallocate all')
 
+/**
+ * Leads a unit of the library's own questions: those after it find nothing but pg_catalog, so that no operator or function that another
+ * schema of the login's search_path has can run in them. Ends with the unit. Returns the search_path it hides, as `search_path`.
+ */
+export const hideSchemasStep: Step = {
+  text: "select pg_catalog.current_setting('search_path') as search_path, pg_catalog.set_config('search_path', '', true)",
+  name: '',
+  values: [],
+}
+
 /** Characteristics of a transaction, absent or undefined where the server's default holds. */
 export interface BeginSettings {
   readonly isolationLevel?: string | undefined

@@ -9,7 +9,9 @@ import { TenonError } from '../kernel/errors.ts'
 import type { Metadata, ParserChoices } from '../kernel/metadata.ts'
 import { fromServerError } from '../kernel/server-error.ts'
 import type { Lease } from './lines.ts'
+import { hideSchemasStep } from './steps.ts'
 import { serverErrorFields, type TypeParser, type TypeParsers } from './wire/backend-messages.ts'
+import { encodeParameters } from './wire/parameters.ts'
 import type { Step, WireUnit } from './wire/unit.ts'
 
 // OIDs of types of the server itself, which never change.
@@ -25,7 +27,6 @@ export class ValueParsers {
   readonly #scalars: ReadonlyMap<number, TypeParser>
   readonly #elements: readonly string[]
   readonly #arrays = new Map<number, ArrayType>()
-  #learning: Promise<void> | undefined
   #known = false
 
   constructor({ parsers, arrays }: Metadata) {
@@ -33,30 +34,33 @@ export class ValueParsers {
     this.#elements = arrays
   }
 
-  /** Lets a line parse as declared. The first line of a pool asks the server for the oids of the types by name. */
+  /**
+   * Lets a line parse as declared. As long as the oids of the types are not known the line asks for them itself; without them arrays would
+   * come as text, under types that say otherwise.
+   *
+   * @throws {TenonError} when the server refuses or the connection is lost
+   */
   async prepare({ line }: Lease): Promise<void> {
     if (!this.#known) {
-      this.#learning ??= line.run([this.step()]).then(({ unit }) => {
-        // Without the types every array would come as text, under types that say otherwise.
-        if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
-        this.learn(unit, 0)
-      })
-      try {
-        await this.#learning
-      } finally {
-        this.#learning = undefined
-      }
+      const { unit, loss } = await line.run([hideSchemasStep, this.step()])
+      if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))
+      this.learn(unit, 1)
+      if (!this.#known)
+        throw new TenonError({
+          code: 'CONNECTION_LOST',
+          message: 'the connection ended while the types of the database were being read',
+          cause: loss?.cause,
+        })
     }
     line.overlay(this, (inner) => this.#over(inner))
   }
 
-  /** The question, to go along with another unit. */
+  /** The question, to follow {@link hideSchemasStep} in a unit. */
   step(): Step {
-    const elements = `{${this.#elements.map((name) => JSON.stringify(name)).join(',')}}`
-    return { text: checks.types, name: '', values: [elements] }
+    return { text: checks.types, name: '', values: encodeParameters([this.#elements], {}) }
   }
 
-  /** The answer. Without one nothing is known, and the next line asks again. */
+  /** The answer; without one nothing is known. */
   learn(unit: WireUnit, step: number): void {
     const value = unit.error === undefined ? unit.results[step]?.rows[0]?.types : undefined
     if (value === undefined) return

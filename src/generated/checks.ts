@@ -13,6 +13,7 @@ export const checks: {
 -- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless.
 -- Returns: one row, one column \`facts\` jsonb.
 -- Privilege: none beyond CONNECT; reads pg_roles, pg_auth_members, pg_db_role_setting and other catalogs open to everyone.
+-- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/ddl-rowsecurity.html, https://www.postgresql.org/docs/current/catalog-pg-db-role-setting.html
 with declared as (
@@ -80,7 +81,6 @@ select pg_catalog.jsonb_build_object(
     )), '[]') from declared d),
   'defaults', (select coalesce(pg_catalog.jsonb_object_agg(n.name, coalesce(pg_catalog.current_setting(n.name, true), '')), '{}') from (select distinct name from settable) n),
   'statementTimeout', pg_catalog.current_setting('statement_timeout'),
-  'searchPath', pg_catalog.current_setting('search_path'),
   'serverVersion', pg_catalog.current_setting('server_version_num')::integer,
   'backendPid', pg_catalog.pg_backend_pid(),
   'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct p.proname), '[]')
@@ -128,6 +128,7 @@ select pg_catalog.jsonb_build_object(
 -- Parameters: $1 text[] = element types as schema.name.
 -- Returns: one row, one column \`types\` jsonb: arrays of array type, element type beneath every domain, delimiter.
 -- Privilege: none.
+-- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-type.html
 with recursive elements as (

@@ -1,6 +1,7 @@
 /** The parts of the code generator that need no server: patterns, checks, query trees and names. */
 import { describe, expect, it } from 'vitest'
-import { CheckTranslator, type CheckValue } from '../../src/codegen/check-expression.ts'
+import { CheckTranslator } from '../../src/codegen/check-expression.ts'
+import type { CheckValue } from '../../src/codegen/check-values.ts'
 import { createNameMapper, TypeNames, toDocComment, toPascalCase, toPropertyKey } from '../../src/codegen/names.ts'
 import { parseNodeTree } from '../../src/codegen/node-tree.ts'
 import { toJavaScriptPattern, toLikePattern } from '../../src/codegen/patterns.ts'
@@ -98,6 +99,8 @@ describe('CheckTranslator', () => {
     '(lower(s) = s)',
     "(s ~ '\\w'::text)",
     '((d)::double precision > 0.5)',
+    '((d)::bigint > 5)',
+    '((d)::numeric > 0.5)',
     '(n = ANY (ARRAY[1, NULL]))',
     "(d = '1 day'::interval)",
     'n',

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type CodegenOptions, type GeneratedCode, generateCode } from '../../../src/codegen/index.ts'
 import { createDatabase, type Database } from '../../../src/index.ts'
 import type { Metadata } from '../../../src/metadata/index.ts'
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { createLogin, createTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { everyType, everyTypeSql, toExpression } from '../../support/every-type.ts'
 import { GeneratedFolder } from '../../support/generated-code.ts'
 import { manyTablesSql, oneQuery } from '../../support/many-tables.ts'
@@ -195,6 +195,34 @@ export const row: Selectable<DB["every"]> = ${toExpression(row)};
     ] as const) {
       expect(() => connect(metadata)).toThrowError(expect.objectContaining({ code: 'METADATA_FORMAT', message }))
     }
+  })
+})
+
+describe('when the types cannot be asked for', () => {
+  it('a query fails instead of giving text under types that say otherwise', { timeout: 30_000 }, async () => {
+    await using place = await createTestDatabase()
+    await using login = await createLogin(place)
+    const admin = new Client(place.adminUrl)
+    await admin.connect()
+    await admin.query(
+      "create type mood as enum ('sad'); create table every (moods mood[]); insert into every values ('{sad}')",
+    )
+    await admin.query('grant select on every to public')
+    const db = new Kysely<Record<string, never>>({
+      dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: place.adminUrl, max: 1 }) }),
+    })
+    using folder = new GeneratedFolder((await generateCode(db)).files)
+    await db.destroy()
+    const { metadata } = await folder.import('metadata.ts')
+    const read = async () => {
+      const connection = { connection: login.url, service: { connection: login.url } }
+      await using limited = createDatabase<Tables>({ ...connection, ...given(metadata) })
+      return await limited.service({ actor: 'test', reason: 'types' }).selectFrom('every').selectAll().execute()
+    }
+    expect(await read()).toEqual([{ moods: ['sad'] }])
+    await admin.query('revoke select on pg_catalog.pg_type from public')
+    await admin.end()
+    await expect(read()).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
   })
 })
 
