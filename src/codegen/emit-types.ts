@@ -24,8 +24,11 @@ export function banner(format: number): string {
 export async function emitTypes(model: Model): Promise<string> {
   const codegen = await loadSerializer()
   const serializer = createSerializer(codegen)
-  const tables = model.tables.map((table) => interfaceOf(codegen, table))
-  const body = serializer.serializeStatements([...tables, databaseOf(codegen, model.tables)])
+  const interfaces = model.tables.map(
+    (table) =>
+      `${toDocComment(table.metadata.comment, '')}${serializer.serializeStatements([interfaceOf(codegen, table)])}`,
+  )
+  const body = [...interfaces, serializer.serializeStatements([databaseOf(codegen, model.tables)])].join('\n')
   const enums = model.enums.map(
     ({ typeName, labels, comment }) =>
       `${toDocComment(comment, '')}export type ${typeName} = ${labels.map((label) => JSON.stringify(label)).join(' | ') || 'never'};\n`,
@@ -33,14 +36,10 @@ export async function emitTypes(model: Model): Promise<string> {
   // Functions can take and return what no table holds.
   const signatures = model.functions.flatMap((item) => item.signatures.flatMap((signature) => Object.values(signature)))
   const definitions = definitionsFor(codegen, serializer, model, `${enums.join('')}${body}${signatures.join(' ')}`)
-  const comments = model.tables.flatMap(({ typeName, metadata }): readonly (readonly [string, string])[] => {
-    const comment = toDocComment(metadata.comment, '')
-    return comment === '' ? [] : [[`export interface ${typeName} {`, comment]]
-  })
-  const documented = comments.reduce((text, [line, comment]) => text.replace(line, () => `${comment}${line}`), body)
   const all = [...enums, ...definitions].join('\n')
-  const imports = importsFor(model, `${all}\n${documented}`)
-  return [banner(model.metadata.format), imports, all, documented].filter((part) => part !== '').join('\n')
+  return [banner(model.metadata.format), importsFor(model, `${all}\n${body}`), all, body]
+    .filter((part) => part !== '')
+    .join('\n')
 }
 
 async function loadSerializer(): Promise<Serializer> {

@@ -4,7 +4,8 @@
  * What is checked is what the server checks: types, lengths, digits, labels, and CHECKs that can be translated exactly. The others stand
  * beside the schema as comments, so that nobody takes the schema for the whole truth.
  */
-import { CheckTranslator, type CheckValue } from './check-expression.ts'
+import { CheckTranslator } from './check-expression.ts'
+import type { CheckValue } from './check-values.ts'
 import { zodDefinitions } from './definitions.ts'
 import { banner, withoutStrings } from './emit-types.ts'
 import type { CheckModel, ColumnModel, Model, TableModel } from './model.ts'
@@ -76,6 +77,8 @@ interface Refinement {
   readonly name: string
   readonly expression: string
   readonly columns: readonly ColumnModel[]
+  /** It looks at the row and not at one value. */
+  readonly isRow: boolean
   readonly code: string
 }
 
@@ -116,7 +119,7 @@ class ZodEmitter {
     const insert = form === 'Insert'
     const given = table.columns.filter(({ metadata }) => (insert ? metadata.insertable : metadata.updatable) !== false)
     const { refinements, left } = await this.#refinements(table, given, insert)
-    const single = refinements.filter(({ columns }) => columns.length === 1)
+    const single = refinements.filter(({ isRow }) => !isRow)
     const fields = given.map((column) => {
       const { key, shape, metadata } = column
       const own = single.filter(({ columns: [only] }) => only === column)
@@ -124,7 +127,7 @@ class ZodEmitter {
       const nullable = metadata.nullable === true
       return field(key, `${shape.input}${checked}`, nullable, !insert || nullable || metadata.optional === true)
     })
-    const whole = refinements.filter(({ columns }) => columns.length !== 1)
+    const whole = refinements.filter(({ isRow }) => isRow)
     const rows: string[] = []
     for (const check of whole) rows.push(refine(await this.#overRow(check, insert), check, '  ', check.columns))
     return `${documented(`What ${insert ? 'INSERT' : 'UPDATE'} takes for ${name}.`, left)}export const ${table.typeName}${form} = z.strictObject({\n${fields.join('')}})${rows.join('')};\n`
@@ -148,7 +151,8 @@ class ZodEmitter {
       else
         refinements.push({
           ...check,
-          columns: isRow && columns.size === 1 ? [...columns.values(), ...columns.values()] : [...columns.values()],
+          columns: [...columns.values()],
+          isRow,
           code: found.nullable ? `${found.code} !== false` : found.code,
         })
     }
@@ -174,9 +178,8 @@ class ZodEmitter {
   }
 
   async #overRow({ columns, code }: Refinement, insert: boolean): Promise<string> {
-    const distinct = [...new Set(columns)]
     const lines: string[] = []
-    for (const [i, { key, use, metadata }] of distinct.entries()) {
+    for (const [i, { key, use, metadata }] of columns.entries()) {
       const name = toPropertyKey(key)
       const cell = /^[["]/.test(name) ? `row[${JSON.stringify(key)}]` : `row.${name}`
       const value = defaultOf(metadata.default, await this.#default(metadata.default), use)

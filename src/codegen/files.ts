@@ -1,4 +1,4 @@
-/** Puts generated code into a folder: all of it or nothing, and never over a file that somebody wrote. */
+/** Puts generated code into a folder: whole files, when all are made, and never over one that somebody wrote. */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { TenonError } from '../kernel/errors.ts'

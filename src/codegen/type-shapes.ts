@@ -23,8 +23,8 @@ export interface Shape {
   readonly json: string
 }
 
-/** How a type is used: by a column, an argument, or as part of another type. */
-export interface TypeUse {
+/** A type with its modifier, such as a length. */
+interface ModifiedType {
   readonly type: CatalogType
   readonly typmod: number
 }
@@ -87,7 +87,7 @@ export function numericLimits(typmod: number): NumericLimits {
 }
 
 /** Characters that a type takes at most. */
-export function maxLength({ type, typmod }: TypeUse): number | undefined {
+export function maxLength({ type, typmod }: ModifiedType): number | undefined {
   return isServers(type) && (type.name === 'varchar' || type.name === 'bpchar') && typmod > 4 ? typmod - 4 : undefined
 }
 
@@ -97,7 +97,7 @@ export function isServers(type: CatalogType): boolean {
 }
 
 /** Shape of a scalar type of the server, or of a well-known extension. */
-export function scalarShape(use: TypeUse, choices: ParserChoices): Shape {
+export function scalarShape(use: ModifiedType, choices: ParserChoices): Shape {
   const { type, typmod } = use
   if (!isServers(type)) return type.name === 'hstore' ? { ...text, json: hstoreJson } : extensionShape(type.name)
   switch (type.name) {

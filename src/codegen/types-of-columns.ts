@@ -3,8 +3,7 @@
  */
 import type { DomainMetadata, Metadata } from '../kernel/metadata.ts'
 import type { CatalogType } from './catalog.ts'
-import type { TypeNames } from './names.ts'
-import { toPropertyKey } from './names.ts'
+import { type TypeNames, toPropertyKey } from './names.ts'
 import type { ResolvedCodegenOptions } from './options.ts'
 import { arrayShape, isServers, type Shape, scalarShape } from './type-shapes.ts'
 
@@ -18,8 +17,6 @@ export interface TypeUse {
   readonly element: TypeUse | undefined
   /** `schema.name` of the type, of the elements for an array, with a domain by its own name. */
   readonly typeName: string
-  /** From the outermost to the innermost. */
-  readonly domains: readonly CatalogType[]
   /** A domain says NOT NULL. */
   readonly notNull: boolean
   /** Default of a domain. */
@@ -108,7 +105,7 @@ export class TypeReader {
     if (type === undefined) throw new Error(`type ${oid} is not in the catalog`)
     if (!isServers(type)) this.#seen.set(oid, type)
     if (type.kind === 'd') return this.#domain(type)
-    const plain = { base: type, typmod, domains: [], notNull: false, default: undefined }
+    const plain = { base: type, typmod, notNull: false, default: undefined }
     if (type.element !== undefined) {
       // The modifier of an array type is that of its elements.
       const element = this.resolve({ type: type.element, typmod })
@@ -124,7 +121,6 @@ export class TypeReader {
     const use: TypeUse = {
       ...inner,
       typeName: nameOf(domain),
-      domains: [domain, ...inner.domains],
       notNull: domain.notNull === true || inner.notNull,
       default: domain.default ?? inner.default,
     }

@@ -296,7 +296,7 @@ describe('the program', () => {
     })
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(1)
     expect(told).toMatch(
-      /^DEPENDENCY_MISSING the replay needs the package @electric-sql\/pglite\n {2}npm install .*--replay-url\)\n$/,
+      /^DEPENDENCY_MISSING an embedded database needs the package @electric-sql\/pglite\n {2}npm install .*--replay-url \(option replay\) with an empty database\.\n$/,
     )
   })
 })

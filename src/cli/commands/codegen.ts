@@ -11,20 +11,21 @@ import { withDatabase } from '../connect.ts'
 import { Refusal, styled, type Terminal, tellError } from '../terminal.ts'
 import { addSharedFlags, type SharedFlags, toNames, toSet } from './migration-flags.ts'
 
-type GenerateFlags = Pick<
-  CodegenOptions,
-  | 'schemas'
-  | 'include'
-  | 'exclude'
-  | 'camelCase'
-  | 'int8'
-  | 'numeric'
-  | 'date'
-  | 'timestamp'
-  | 'partitions'
-  | 'nullableElements'
-  | 'supabase'
->
+const generateFlags = [
+  'schemas',
+  'include',
+  'exclude',
+  'camelCase',
+  'int8',
+  'numeric',
+  'date',
+  'timestamp',
+  'partitions',
+  'nullableElements',
+  'supabase',
+] as const satisfies readonly (keyof CodegenOptions)[]
+
+type GenerateFlags = Pick<CodegenOptions, (typeof generateFlags)[number]>
 
 interface CodegenFlags extends SharedFlags, GenerateFlags {
   readonly out?: string
@@ -72,22 +73,7 @@ export function addCodegenCommand(program: Command, terminal: Terminal): void {
 
 /** Only what was said: the configuration says the rest. */
 function toOptions(flags: CodegenFlags): GenerateFlags {
-  const { schemas, include, exclude, camelCase, int8, numeric, date, timestamp } = flags
-  const { partitions, nullableElements, supabase } = flags
-  const all = {
-    schemas,
-    include,
-    exclude,
-    camelCase,
-    int8,
-    numeric,
-    date,
-    timestamp,
-    partitions,
-    nullableElements,
-    supabase,
-  }
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+  return Object.fromEntries(generateFlags.flatMap((name) => (flags[name] === undefined ? [] : [[name, flags[name]]])))
 }
 
 async function generate(terminal: Terminal, flags: CodegenFlags, options: CodegenOptions): Promise<GeneratedCode> {

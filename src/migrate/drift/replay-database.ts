@@ -122,8 +122,8 @@ async function openEmbedded(extensions: Readonly<Record<string, unknown>>): Prom
   } catch (cause) {
     throw new TenonError({
       code: 'DEPENDENCY_MISSING',
-      message: 'the replay needs the package @electric-sql/pglite',
-      hint: 'npm install --save-dev @electric-sql/pglite; or replay on an empty database of a server: option replay (--replay-url)',
+      message: 'an embedded database needs the package @electric-sql/pglite',
+      hint: 'npm install --save-dev @electric-sql/pglite; or take a server: --url, and for drift --replay-url (option replay) with an empty database.',
       cause,
     })
   }
