@@ -3,13 +3,20 @@
 import { z } from "zod";
 import { ProjectMetadata } from "../project-metadata.ts";
 
+/** Without the spaces at its end. */
+const unpadded = (value: string): string => {
+  let end = value.length;
+  while (value[end - 1] === " ") end--;
+  return value.slice(0, end);
+};
+
 const text = (max?: number) =>
   z
     .string()
     .refine((value) => !/\0|\p{Cs}/u.test(value), "Text holds no NUL and no half of a surrogate pair")
     .refine(
       // Spaces beyond the length are cut off by the server.
-      (value) => max === undefined || [...value.replace(/ +$/, "")].length <= max,
+      (value) => max === undefined || [...unpadded(value)].length <= max,
       `At most ${max} characters`,
     );
 
@@ -23,13 +30,13 @@ const instantInput = z.union([z.date().min(new Date(-210866803200000)), z.string
 const isJson = (value: unknown, stored: boolean): boolean => {
   let fits = true;
   try {
-    const text = JSON.stringify(value, (key: string, item: unknown) => {
+    const written = JSON.stringify(value, (key: string, item: unknown) => {
       for (const part of [key, item]) {
         if (stored && typeof part === "string" && /\0|\p{Cs}/u.test(part)) fits = false;
       }
       return item;
     });
-    return typeof text === "string" && fits;
+    return typeof written === "string" && fits;
   } catch {
     return false;
   }

@@ -32,6 +32,10 @@ select pg_catalog.json_build_object(
       else 0
     end
   end,
+  'insteadOfInsert', exists (
+    -- Bits of tgtype: 4 insert, 64 instead.
+    select from pg_catalog.pg_trigger as g where g.tgrelid = c.oid and g.tgtype & 68 = 68
+  ),
   'columns', (
     select coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
       'number', a.attnum,

@@ -11,7 +11,8 @@ select pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
   'name', t.typname,
   'kind', t.typtype,
   -- An array type has its element's delimiter; box is the one type that takes a semicolon.
-  'element', case when t.typcategory = 'A' and t.typelem <> 0 then t.typelem::text end,
+  -- oidvector and int2vector have elements and are no arrays to a client.
+  'element', (select e.oid::text from pg_catalog.pg_type as e where e.oid = t.typelem and e.typarray = t.oid),
   'base', case when t.typtype = 'd' then t.typbasetype::text end,
   'baseTypmod', case when t.typtype = 'd' then t.typtypmod end,
   'sqlType', case when t.typtype = 'd' then pg_catalog.format_type(t.typbasetype, t.typtypmod) end,

@@ -29,7 +29,20 @@ export async function loadConfig({ directory }: Terminal, file: string | undefin
   const unknown = Object.keys(config).find((key) => !sections.includes(key))
   if (unknown !== undefined)
     throw invalid(`${path} has an unknown section ${unknown}`, `It may have ${sections.join(', ')}.`)
-  // The sections are checked by whoever uses them.
+  for (const [section, value] of Object.entries(config as Readonly<Record<string, unknown>>)) {
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    if (value !== undefined && (section === 'url' ? typeof value !== 'string' : !isObject))
+      throw invalid(
+        `the section ${section} of ${path} is no ${section === 'url' ? 'text' : 'object'}`,
+        'See defineConfig.',
+      )
+    const folder = isObject
+      ? (value as Readonly<Record<string, unknown>>)[section === 'codegen' ? 'out' : 'dir']
+      : undefined
+    if (folder !== undefined && typeof folder !== 'string')
+      throw invalid(`the section ${section} of ${path} names a folder that is no text`, 'See defineConfig.')
+  }
+  // What else is in the sections is checked by whoever uses it.
   return fromHere(config as TenonConfig, directory, dirname(resolve(directory, path)))
 }
 

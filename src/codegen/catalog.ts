@@ -39,6 +39,8 @@ export interface CatalogRelation {
   readonly partitionKey: string | null
   readonly parents: readonly string[] | null
   readonly writable: number | null
+  /** A view with a trigger instead of INSERT. */
+  readonly insteadOfInsert: boolean
   readonly columns: readonly CatalogColumn[]
 }
 

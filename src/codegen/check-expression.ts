@@ -5,7 +5,17 @@
  * nearly right would refuse rows that the server takes.
  */
 import { TenonError } from '../kernel/errors.ts'
-import { type CheckValue, castConstant, compare, negative, number, oneOf, textConstant, truth } from './check-values.ts'
+import {
+  type CheckValue,
+  castConstant,
+  compare,
+  known,
+  negative,
+  number,
+  oneOf,
+  textConstant,
+  truth,
+} from './check-values.ts'
 
 /** Finds a column of the check; undefined when its type or place does not allow translating. */
 export type ColumnLookup = (name: string) => CheckValue | undefined
@@ -90,7 +100,9 @@ class Translation {
         const of = this.value(fields['arg'] as Node)
         if (of === undefined) return undefined
         const not = fields['nulltesttype'] === 'IS_NOT_NULL'
-        return truth(of.nullable ? `${of.code} ${not ? '!==' : '==='} null` : String(not), false)
+        if (of.known === null) return known(!not)
+        if (isPartial(of)) return undefined
+        return of.nullable ? truth(`(${of.code} ${not ? '!==' : '==='} null)`, false) : known(not)
       }
       case 'BooleanTest':
         return this.#booleanTest(fields)
@@ -107,10 +119,11 @@ class Translation {
 
   #boolean(fields: Fields): CheckValue | undefined {
     const items = listOf(fields, 'args').map((item) => this.value(item))
-    const known = items.flatMap((item) => (item?.kind === 'truth' ? item : []))
-    if (known.length !== items.length) return undefined
-    const nullable = known.some((item) => item.nullable)
-    const codes = known.map(({ code }) => code)
+    const found = items.flatMap((item) => (item?.kind === 'truth' ? item : []))
+    if (found.length !== items.length) return undefined
+    if (found.every((item) => item.known !== undefined)) return known(outcome(String(fields['boolop']), found))
+    const nullable = found.some((item) => item.nullable)
+    const codes = found.map(({ code }) => code)
     switch (fields['boolop']) {
       case 'AND_EXPR':
         return truth(nullable ? `every(${codes.join(', ')})` : `(${codes.join(' && ')})`, nullable)
@@ -123,13 +136,15 @@ class Translation {
 
   #booleanTest(fields: Fields): CheckValue | undefined {
     const of = this.value(fields['arg'] as Node)
-    if (of?.kind !== 'truth') return undefined
+    if (of?.kind !== 'truth' || isPartial(of)) return undefined
+    const test = String(fields['booltesttype'])
+    if (of.known !== undefined) return known((of.known === test.endsWith('TRUE')) !== test.includes('NOT'))
     const code = {
       IS_TRUE: `${of.code} === true`,
       IS_NOT_TRUE: `${of.code} !== true`,
       IS_FALSE: `${of.code} === false`,
       IS_NOT_FALSE: `${of.code} !== false`,
-    }[String(fields['booltesttype'])]
+    }[test]
     return code === undefined ? undefined : truth(`(${code})`, false)
   }
 
@@ -138,7 +153,7 @@ class Translation {
     const typeName = fields['typeName'] as Fields | undefined
     const names = listOf(typeName, 'names').map((part) => fieldsOf(part, 'String')?.['sval'])
     const name = String(names.at(-1))
-    if (of === undefined) return undefined
+    if (of === undefined || of.known === null) return of
     if (listOf(typeName, 'arrayBounds').length > 0) return of.kind === 'list' ? of : undefined
     if (listOf(typeName, 'typmods').length > 0) return undefined
     if (names.length > 1 && names[0] !== 'pg_catalog') {
@@ -163,13 +178,13 @@ class Translation {
 
   #list(nodes: readonly Node[]): CheckValue | undefined {
     const items = nodes.map((node) => this.value(node))
-    const known = items.flatMap((item) => (item?.constant !== undefined && !item.nullable ? item : []))
-    if (known.length !== items.length || known.length === 0) return undefined
-    const kinds = new Set(known.map(({ kind }) => kind))
+    const constants = items.flatMap((item) => (item?.constant !== undefined && !item.nullable ? item : []))
+    if (constants.length !== items.length || constants.length === 0) return undefined
+    const kinds = new Set(constants.map(({ kind }) => kind))
     if (kinds.size > 1 && kinds.has('text')) return undefined
     const decimal = kinds.has('decimal')
-    const codes = known.map(({ code, constant = '' }) => (decimal ? JSON.stringify(constant) : code))
-    const constant = decimal ? 'decimal' : String(known[0]?.kind)
+    const codes = constants.map(({ code, constant = '' }) => (decimal ? JSON.stringify(constant) : code))
+    const constant = decimal ? 'decimal' : String(constants[0]?.kind)
     return { code: `[${codes.join(', ')}]`, kind: 'list', nullable: false, constant }
   }
 
@@ -199,17 +214,21 @@ class Translation {
   #call(fields: Fields): CheckValue | undefined {
     const names = listOf(fields, 'funcname').map((part) => fieldsOf(part, 'String')?.['sval'])
     if (names.length > 1 && names[0] !== 'pg_catalog') return undefined
+    if (fields['func_variadic'] === true) return undefined
     const items = listOf(fields, 'args').map((item) => this.value(item))
-    const known = items.flatMap((item) => item ?? [])
-    const [first] = known
-    if (first === undefined || known.length !== items.length) return undefined
+    const found = items.flatMap((item) => item ?? [])
+    const [first] = found
+    if (first === undefined || found.length !== items.length) return undefined
     const name = String(names.at(-1))
     if (name === 'num_nonnulls' || name === 'num_nulls') {
       const test = name === 'num_nulls' ? '=== null' : '!== null'
-      const codes = known.map(({ code }) => code)
+      // Of no use to know what the one column's null makes of it.
+      if (found.some((item) => item.known === null)) return undefined
+      const codes = found.map(({ code }) => code)
       return { code: `[${codes.join(', ')}].filter((item) => item ${test}).length`, kind: 'int', nullable: false }
     }
-    if (known.length !== 1) return undefined
+    if (found.length !== 1) return undefined
+    if (first.known === null) return strictFunctions.has(name) ? first : undefined
     const lifted = (kind: CheckValue['kind'], code: (of: string) => string): CheckValue => ({
       code: first.nullable ? `change(${first.code}, (of) => ${code('of')})` : code(first.code),
       kind,
@@ -223,11 +242,11 @@ class Translation {
       case 'octet_length':
         return first.kind === 'text' ? lifted('int', (of) => `new TextEncoder().encode(${of}).length`) : undefined
       case 'btrim':
-        return trimmed(first, lifted, '/^ +| +$/g')
+        return trimmed(first, lifted, (of) => `unpadded(${of}).replace(/^ +/, "")`)
       case 'ltrim':
-        return trimmed(first, lifted, '/^ +/')
+        return trimmed(first, lifted, (of) => `${of}.replace(/^ +/, "")`)
       case 'rtrim':
-        return trimmed(first, lifted, '/ +$/')
+        return trimmed(first, lifted, (of) => `unpadded(${of})`)
       case 'cardinality':
         return first.kind === 'list' && first.constant === undefined
           ? lifted('int', (of) => `${of}.flat(6).length`)
@@ -246,10 +265,28 @@ class Translation {
 function trimmed(
   of: CheckValue,
   lifted: (kind: CheckValue['kind'], code: (of: string) => string) => CheckValue,
-  pattern: string,
+  code: (of: string) => string,
 ): CheckValue | undefined {
   if (of.kind !== 'text') return undefined
-  return { ...lifted('text', (code) => `${code}.replace(${pattern}, "")`), deterministic: of.deterministic ?? true }
+  return { ...lifted('text', code), deterministic: of.deterministic ?? true }
+}
+
+/** Null for null. */
+const strictFunctions = new Set([
+  ...['length', 'char_length', 'character_length', 'octet_length', 'btrim', 'ltrim', 'rtrim'],
+  ...['cardinality', 'jsonb_typeof', 'json_typeof'],
+])
+
+/** Unknown for a long text, which the server knows: nothing that asks whether it is known can be translated. */
+function isPartial({ code }: CheckValue): boolean {
+  return code.includes('matches(')
+}
+
+function outcome(operator: string, items: readonly CheckValue[]): boolean | null {
+  const truths = items.map((item) => item.known ?? null)
+  if (operator === 'NOT_EXPR') return truths[0] === null || truths[0] === undefined ? null : !truths[0]
+  const decisive = operator === 'OR_EXPR'
+  return truths.includes(decisive) ? decisive : truths.includes(null) ? null : !decisive
 }
 
 function constantOf(fields: Fields): CheckValue | undefined {
@@ -261,7 +298,7 @@ function constantOf(fields: Fields): CheckValue | undefined {
   if (string !== undefined) return textConstant(String(string['sval'] ?? ''))
   const boolean = fields['boolval'] as Fields | undefined
   if (boolean !== undefined)
-    return { ...truth(String(boolean['boolval'] === true), false), constant: String(boolean['boolval'] === true) }
+    return { ...known(boolean['boolval'] === true), constant: String(boolean['boolval'] === true) }
   return undefined
 }
 

@@ -11,6 +11,16 @@ export interface CheckValue {
   readonly deterministic?: boolean
   /** A constant, as text. */
   readonly constant?: string
+  /** What a condition gives whatever the values; of any other value, that it is null. */
+  readonly known?: boolean | null
+}
+
+/** What a column is taken for to see what a check says of null. Its code is never written. */
+export const nullConstant: CheckValue = { code: 'null', kind: 'text', nullable: true, known: null }
+
+/** A condition of which the outcome is known. */
+export function known(outcome: boolean | null): CheckValue {
+  return { code: String(outcome), kind: 'truth', nullable: outcome === null, known: outcome }
 }
 
 /** A condition. */
@@ -66,6 +76,7 @@ const orders: Readonly<Record<string, string>> = { '=': '===', '<>': '!==', '<':
 
 /** A comparison or a match of two values, or undefined when JavaScript has none that means the same. */
 export function compare(operator: string, left: CheckValue, right: CheckValue): CheckValue | undefined {
+  if (left.known === null || right.known === null) return known(null)
   const numeric = (value: CheckValue) => value.kind === 'int' || value.kind === 'decimal'
   const nullable = left.nullable || right.nullable
   const lift = (test: (a: string, b: string) => string): CheckValue =>
@@ -83,10 +94,18 @@ export function compare(operator: string, left: CheckValue, right: CheckValue): 
   }
   const pattern = patternOf(operator, right)
   if (pattern === undefined || left.kind !== 'text' || left.deterministic === false) return undefined
-  const test = `${operator.startsWith('!') ? '!' : ''}${pattern}.test(`
-  return left.nullable
-    ? truth(`lift(${left.code}, true, (a) => ${test}a))`, true)
-    : truth(`${test}${left.code})`, false)
+  const negated = operator.startsWith('!')
+  // Which digits \d is about beyond ASCII is up to the database's locale.
+  const ascii = right.constant?.includes('\\d') ? ', true' : ''
+  if (operator.endsWith('~~')) {
+    const test = `${negated ? '!' : ''}${pattern}.test(`
+    return left.nullable
+      ? truth(`lift(${left.code}, true, (a) => ${test}a))`, true)
+      : truth(`${test}${left.code})`, false)
+  }
+  const test = (text: string) =>
+    negated ? `negate(matches(${pattern}, ${text}${ascii}))` : `matches(${pattern}, ${text}${ascii})`
+  return truth(left.nullable ? `change(${left.code}, (a) => ${test('a')})` : test(left.code), true)
 }
 
 function patternOf(operator: string, right: CheckValue): string | undefined {
@@ -100,6 +119,7 @@ function patternOf(operator: string, right: CheckValue): string | undefined {
 /** Whether a value is one of a list of constants, or with `none` not one of them. */
 export function oneOf(left: CheckValue, list: CheckValue, none: boolean): CheckValue | undefined {
   if (list.kind !== 'list' || list.constant === undefined) return undefined
+  if (left.known === null) return known(null)
   const not = none ? '!' : ''
   const lift = (test: (a: string) => string): CheckValue =>
     left.nullable

@@ -51,13 +51,19 @@ export const genericDefinitions: Readonly<Record<string, readonly [params: strin
 
 /** Helpers of zod.ts by name, in an order in which each finds what it needs above it. */
 export const zodDefinitions: Readonly<Record<string, string>> = {
+  unpadded: `/** Without the spaces at its end. */
+const unpadded = (value: string): string => {
+  let end = value.length;
+  while (value[end - 1] === " ") end--;
+  return value.slice(0, end);
+};`,
   text: `const text = (max?: number) =>
   z
     .string()
     .refine((value) => !/\\0|\\p{Cs}/u.test(value), "Text holds no NUL and no half of a surrogate pair")
     .refine(
       // Spaces beyond the length are cut off by the server.
-      (value) => max === undefined || [...value.replace(/ +$/, "")].length <= max,
+      (value) => max === undefined || [...unpadded(value)].length <= max,
       \`At most \${max} characters\`,
     );`,
   cut: `const cut = (value: string, max: number) => [...value].slice(0, max).join("");`,
@@ -74,7 +80,7 @@ export const zodDefinitions: Readonly<Record<string, string>> = {
   int8Input: `const int8Input = z
   .union([z.string(), z.number(), z.bigint()])
   .refine(
-    (value) => /^\\s*[+-]?\\d+\\s*$/.test(String(value)) && BigInt.asIntN(64, BigInt(plus(value))) === BigInt(plus(value)),
+    (value) => /^[ \\t-\\r]*[+-]?\\d+[ \\t-\\r]*$/.test(String(value)) && BigInt.asIntN(64, BigInt(plus(value))) === BigInt(plus(value)),
     "Expected a whole number of 64 bits",
   );`,
   uuidInput: `const uuidInput = z
@@ -99,19 +105,19 @@ export const zodDefinitions: Readonly<Record<string, string>> = {
   point: `const point = z.object({ x: float, y: float });`,
   pointInput: `const pointInput = z.union([z.string(), point.transform(({ x, y }) => \`(\${x},\${y})\`)]);`,
   circle: `const circle = z.object({ x: float, y: float, radius: float });`,
-  circleInput: `const circleInput = z.union([z.string(), circle.transform(({ x, y, radius }) => \`<(\${x},\${y}),\${radius}>\`)]);`,
+  circleInput: `const circleInput = z.union([z.string(), circle.refine(({ radius }) => !(radius < 0)).transform(({ x, y, radius }) => \`<(\${x},\${y}),\${radius}>\`)]);`,
   json: `const json = <T>() => z.custom<T>((value) => value !== undefined);`,
   isJson: `// jsonb, unlike json, holds no NUL and no half of a surrogate pair.
 const isJson = (value: unknown, stored: boolean): boolean => {
   let fits = true;
   try {
-    const text = JSON.stringify(value, (key: string, item: unknown) => {
+    const written = JSON.stringify(value, (key: string, item: unknown) => {
       for (const part of [key, item]) {
         if (stored && typeof part === "string" && /\\0|\\p{Cs}/u.test(part)) fits = false;
       }
       return item;
     });
-    return typeof text === "string" && fits;
+    return typeof written === "string" && fits;
   } catch {
     return false;
   }
@@ -125,20 +131,22 @@ const isJson = (value: unknown, stored: boolean): boolean => {
     .custom<T>((value) => value !== null && isJson(value, stored), "Expected JSON")
     .transform((value) => JSON.stringify(value));`,
   jsonTypeOf: `/** What jsonb_typeof says of a JSON text. */
-const jsonTypeOf = (text: string) => {
-  const item: unknown = JSON.parse(text);
+const jsonTypeOf = (source: string) => {
+  const item: unknown = JSON.parse(source);
   return item === null ? "null" : Array.isArray(item) ? "array" : typeof item;
 };`,
   decimal: `/** Digits as a whole number, and how many of them stand behind the point; a rank instead for what is no number. */
 const decimal = (value: string | number | bigint): { readonly whole: bigint; readonly scale: number; readonly rank: number } | undefined => {
-  const text = String(value).trim();
-  const [, sign = "", digits = "", rest = "", power = "0"] =
-    /^([+-]?)(\\d*)\\.?(\\d*)(?:e([+-]?\\d+))?$/i.exec(text) ?? [];
-  if (digits + rest === "" || /^[+-]?\\d*\\.?\\d*e$/i.test(text)) {
-    const rank = /^nan$/i.test(text) ? 2 : /^\\+?inf(inity)?$/i.test(text) ? 1 : /^-inf(inity)?$/i.test(text) ? -1 : 0;
+  const found = /^[ \\t-\\r]*([+-]?)(?:(\\d+)(?:\\.(\\d*))?|\\.(\\d+))(?:e([+-]?\\d+))?[ \\t-\\r]*$/i.exec(String(value));
+  if (found === null) {
+    const [, word = ""] = /^[ \\t-\\r]*(nan|[+-]?inf(?:inity)?)[ \\t-\\r]*$/i.exec(String(value)) ?? [];
+    const rank = word === "" ? 0 : /^nan/i.test(word) ? 2 : word.startsWith("-") ? -1 : 1;
     return rank === 0 ? undefined : { whole: 0n, scale: 0, rank };
   }
-  if (Math.abs(Number(power)) > 150_000) return undefined;
+  const [, sign = "", digits = "", behind, after = "", power = "0"] = found;
+  const rest = behind ?? after;
+  // More than the server stores, before the point or behind it.
+  if (Math.abs(Number(power)) > 150_000 || digits.length + rest.length > 150_000) return undefined;
   const scale = rest.length - Number(power);
   const whole = BigInt(\`\${sign === "-" ? "-" : ""}\${digits}\${rest}\`);
   return scale < 0 ? { whole: whole * 10n ** BigInt(-scale), scale: 0, rank: 0 } : { whole, scale, rank: 0 };
@@ -164,13 +172,19 @@ const rounded = (value: string | number | bigint, scale: number): string | numbe
     const number = decimal(value);
     if (number === undefined) return false;
     if (number.rank !== 0) return precision === undefined || number.rank === 2;
-    if (precision === undefined) return String(number.whole).length - number.scale <= 131_072;
+    if (precision === undefined) return number.scale <= 16_383 && String(number.whole).length - number.scale <= 131_072;
     const limit = \`1e\${precision - scale}\`;
     const stored = rounded(value, scale);
     return compare(stored, limit) < 0 && compare(stored, \`-\${limit}\`) > 0;
   }, precision === undefined ? "Expected a decimal number" : \`Expected a decimal number of \${precision} digits, \${scale} of them behind the point\`);`,
   change: `const change = <A, B>(value: A | null, to: (value: A) => B): B | null => (value === null ? null : to(value));`,
   Truth: `type Truth = boolean | null;`,
+  matches: `/** Unknown for what only the server matches in time. */
+const matches = (pattern: RegExp, value: string, ascii = false): Truth =>
+  value.length > 1_000 || (ascii && /[^\\0-\\x7f]/.test(value)) ? null : pattern.test(value);`,
+  ownKeys: `/** Without what every object inherits. */
+const ownKeys = (row: unknown) =>
+  typeof row === "object" && row !== null ? Object.assign(Object.create(null), row) : row;`,
   every: `const every = (...truths: readonly Truth[]): Truth => (truths.includes(false) ? false : truths.includes(null) ? null : true);`,
   some: `const some = (...truths: readonly Truth[]): Truth => (truths.includes(true) ? true : truths.includes(null) ? null : false);`,
   negate: `const negate = (truth: Truth): Truth => (truth === null ? null : !truth);`,

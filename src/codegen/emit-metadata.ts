@@ -4,8 +4,9 @@
  * The types of these values are written along, from src/kernel/metadata.ts, so that the file stands alone.
  */
 import { metadataContract } from '../generated/metadata-contract.ts'
-import { banner, withoutStrings } from './emit-types.ts'
+import { banner } from './emit-types.ts'
 import type { FunctionModel } from './functions.ts'
+import { identifiersIn } from './identifiers.ts'
 import type { Model, TableModel } from './model.ts'
 import { toDocComment, toPropertyKey } from './names.ts'
 
@@ -34,8 +35,10 @@ export function emitMetadata(model: Model, types: string, importExtension: strin
   const { metadata, tables, functions } = model
   const { tables: tableValues, functions: functionValues, ...rest } = metadata
   const callables = functions.map(callableOf).join('')
-  const names = new Set(withoutStrings(callables).match(/\b[A-Z_$][\w$]*\b/g) ?? [])
-  const exported = [...types.matchAll(/^export (?:type|interface) ([\w$]+)/gm)].map(([, name = '']) => name)
+  const names = identifiersIn(callables)
+  const exported = [...types.matchAll(/^export (?:type|interface) ([\p{ID_Continue}$]+)/gmu)].map(
+    ([, name = '']) => name,
+  )
   const imported = exported.filter((name) => name === 'DB' || names.has(name)).sort()
   const values = Object.entries(rest).map(([key, value]) => `  ${key}: ${literal(value, '  ')},\n`)
   return [

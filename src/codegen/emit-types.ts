@@ -5,6 +5,7 @@
  */
 import { TenonError } from '../kernel/errors.ts'
 import { genericDefinitions, typeDefinitions, typeNotes } from './definitions.ts'
+import { identifiersIn } from './identifiers.ts'
 import { withoutDirective } from './json-types.ts'
 import type { ColumnModel, Model, TableModel } from './model.ts'
 import { toDocComment } from './names.ts'
@@ -144,7 +145,7 @@ function definitionsFor(
   }
   const found = new Map<string, string>()
   const collect = (text: string): void => {
-    for (const [name] of text.matchAll(/\b[A-Z]\w*\b/g)) {
+    for (const name of identifiersIn(text)) {
       if (found.has(name)) continue
       const definition = write(name)
       if (definition === undefined) continue
@@ -152,25 +153,19 @@ function definitionsFor(
       collect(definition)
     }
   }
-  collect(withoutStrings(body))
+  collect(body)
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition)
 }
 
 function importsFor({ imports }: Model, text: string): string {
-  const code = withoutStrings(text)
-  const used = ['ColumnType', 'GeneratedAlways'].filter((name) => new RegExp(`\\b${name}<`).test(code))
+  const names = identifiersIn(text)
+  const used = ['ColumnType', 'GeneratedAlways'].filter((name) => names.has(name))
   return [
     ...(used.length === 0 ? [] : [`import type { ${used.join(', ')} } from "kysely";\n`]),
-    ...(/\bz\.output</.test(code) ? ['import type { z } from "zod";\n'] : []),
+    ...(names.has('z') ? ['import type { z } from "zod";\n'] : []),
     ...imports.map(({ name, local, from }) => {
       const clause = name === local ? name : `${name} as ${local}`
       return `import type { ${clause} } from ${JSON.stringify(from)};\n`
     }),
   ].join('')
-}
-
-/** Labels, messages and comments use words that are no names. */
-export function withoutStrings(text: string): string {
-  const code = text.replace(/`[^`]*`/g, (template) => (template.match(/\$\{[^}]*\}/g) ?? []).join(' '))
-  return code.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$|"(?:\\.|[^"\\])*"/gm, '""')
 }

@@ -5,9 +5,10 @@
  * beside the schema as comments, so that nobody takes the schema for the whole truth.
  */
 import { CheckTranslator } from './check-expression.ts'
-import type { CheckValue } from './check-values.ts'
+import { type CheckValue, nullConstant } from './check-values.ts'
 import { zodDefinitions } from './definitions.ts'
-import { banner, withoutStrings } from './emit-types.ts'
+import { banner } from './emit-types.ts'
+import { identifiersIn } from './identifiers.ts'
 import type { CheckModel, ColumnModel, Model, TableModel } from './model.ts'
 import { toDocComment, toPropertyKey } from './names.ts'
 import { numericLimits } from './type-shapes.ts'
@@ -41,9 +42,8 @@ export async function emitZod(model: Model, importExtension: string): Promise<st
     `/** The schemas of every table and view, by its key in \`DB\`. */\nexport const schemas = {\n${byKey.join('')}};\n`,
   ].join('\n')
   const helpers = helpersFor(body)
-  const typeNames = ['JsonValue', 'PostgresInterval'].filter((name) =>
-    new RegExp(`\\b${name}\\b`).test(withoutStrings(`${helpers}${body}`)),
-  )
+  const names = identifiersIn(`${helpers}${body}`)
+  const typeNames = ['JsonValue', 'PostgresInterval'].filter((name) => names.has(name))
   const imports = [
     'import { z } from "zod";\n',
     ...(typeNames.length === 0 ? [] : [`import type { ${typeNames.join(', ')} } from "./types${importExtension}";\n`]),
@@ -58,7 +58,7 @@ export async function emitZod(model: Model, importExtension: string): Promise<st
 function helpersFor(body: string): string {
   const used = new Set<string>()
   const collect = (text: string): void => {
-    for (const [name] of withoutStrings(text).matchAll(/(?<![.\w$])[A-Za-z]\w*\b(?!\s*:)/g)) {
+    for (const name of identifiersIn(text)) {
       const definition = Object.hasOwn(zodDefinitions, name) ? zodDefinitions[name] : undefined
       if (definition === undefined || used.has(name)) continue
       used.add(name)
@@ -84,6 +84,8 @@ interface Refinement {
 
 class ZodEmitter {
   readonly #checks: CheckTranslator | undefined
+  /** Domains whose checks refuse null. */
+  readonly #requiring = new Set<string>()
 
   constructor(checks: CheckTranslator | undefined) {
     this.#checks = checks
@@ -93,6 +95,7 @@ class ZodEmitter {
     const refinements: string[] = []
     const left: CheckModel[] = []
     for (const check of checks) {
+      if (await this.#refusesNull(check)) this.#requiring.add(use.typeName)
       const value = checkValue(stored('value', use), use, true, false)
       const found = await this.#checks?.condition(check.expression, (name) => (name === 'value' ? value : undefined))
       if (found === undefined) left.push(check)
@@ -124,13 +127,18 @@ class ZodEmitter {
       const { key, shape, metadata } = column
       const own = single.filter(({ columns: [only] }) => only === column)
       const checked = own.map((check) => refine(`(value) => ${check.code}`, check, '    ')).join('')
-      const nullable = metadata.nullable === true
+      const nullable =
+        metadata.nullable === true && !(column.use.element === undefined && this.#requiring.has(metadata.typeName))
       return field(key, `${shape.input}${checked}`, nullable, !insert || nullable || metadata.optional === true)
     })
     const whole = refinements.filter(({ isRow }) => isRow)
     const rows: string[] = []
     for (const check of whole) rows.push(refine(await this.#overRow(check, insert), check, '  ', check.columns))
-    return `${documented(`What ${insert ? 'INSERT' : 'UPDATE'} takes for ${name}.`, left)}export const ${table.typeName}${form} = z.strictObject({\n${fields.join('')}})${rows.join('')};\n`
+    const object = `z.strictObject({\n${fields.join('')}})`
+    // zod takes what every object inherits for a value that was given.
+    const own = given.some(({ key }) => isInherited(key)) ? `z.preprocess(ownKeys, ${object})` : object
+    const what = `What ${insert ? 'INSERT' : 'UPDATE'} takes for ${name}.${table.metadata.kind === 'view' ? ' The checks of the tables beneath, and its own CHECK OPTION, are made by the server alone.' : ''}`
+    return `${documented(what, left)}export const ${table.typeName}${form} = ${own}${rows.join('')};\n`
   }
 
   async #refinements({ checks }: TableModel, given: readonly ColumnModel[], insert: boolean) {
@@ -174,14 +182,21 @@ class ZodEmitter {
     const constant = await this.#default(only?.metadata.default)
     if (insert && constant !== undefined) return true
     // What can be false for null is no longer a matter of the value alone.
-    return strict?.code === 'true' || strict?.code === 'false' || loose?.nullable === false
+    if (strict?.code === 'true' || strict?.code === 'false' || loose?.nullable === false) return true
+    return await this.#refusesNull({ expression })
+  }
+
+  /** Whether a check of one value is false for null. */
+  async #refusesNull({ expression }: Pick<CheckModel, 'expression'>): Promise<boolean> {
+    return (await this.#checks?.condition(expression, () => nullConstant))?.known === false
   }
 
   async #overRow({ columns, code }: Refinement, insert: boolean): Promise<string> {
     const lines: string[] = []
     for (const [i, { key, use, metadata }] of columns.entries()) {
       const name = toPropertyKey(key)
-      const cell = /^[["]/.test(name) ? `row[${JSON.stringify(key)}]` : `row.${name}`
+      const place = /^[["]/.test(name) ? `row[${JSON.stringify(key)}]` : `row.${name}`
+      const cell = isInherited(key) ? `(Object.hasOwn(row, ${JSON.stringify(key)}) ? ${place} : undefined)` : place
       const value = defaultOf(metadata.default, await this.#default(metadata.default), use)
       const raw =
         value === undefined || !insert || value === 'null'
@@ -245,6 +260,11 @@ function stored(code: string, { base, typmod, element }: TypeUse): string {
   if (base.name === 'float4') return `Math.fround(${code})`
   const { scale } = base.name === 'numeric' ? numericLimits(typmod) : {}
   return scale === undefined ? code : `rounded(${code}, ${scale})`
+}
+
+/** Of every object, such as `constructor`. */
+function isInherited(key: string): boolean {
+  return key in Object.prototype
 }
 
 function field(key: string, zod: string, nullable: boolean, optional = false): string {

@@ -83,7 +83,14 @@ async function readIfThere(path: string): Promise<string | undefined> {
   try {
     return (await readFile(path, 'utf8')).replaceAll('\r\n', '\n')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'ENOENT') return undefined
+    if (code !== 'ENOTDIR' && code !== 'EISDIR') throw error
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: `${path} cannot be written: ${code === 'EISDIR' ? 'it is a folder' : 'its folder is a file'}`,
+      hint: 'Choose another folder (option out).',
+      cause: error,
+    })
   }
 }

@@ -1,7 +1,7 @@
 /** Functions and procedures: their metadata, and the types of their arguments and results. */
 import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../kernel/metadata.ts'
 import type { CatalogFunction } from './catalog.ts'
-import { toCamelCase, toPascalCase, toPropertyKey } from './names.ts'
+import { type NameMapper, toCamelCase, toPascalCase, toPropertyKey } from './names.ts'
 import type { TypeReader } from './types-of-columns.ts'
 
 /** All functions of one name. */
@@ -17,11 +17,19 @@ const modes = { i: 'in', o: 'out', b: 'inout', v: 'variadic', t: 'table' } as co
 
 export class FunctionReader {
   readonly #types: TypeReader
+  /** Of columns: results go through the application's plugins. */
+  readonly #names: NameMapper
   /** Interface names of tables by `schema.name`: a function can return rows of one. */
   readonly #rows: ReadonlyMap<string, string>
   readonly #defaultSchemas: readonly string[]
 
-  constructor(types: TypeReader, rows: ReadonlyMap<string, string>, defaultSchemas: readonly string[]) {
+  constructor(
+    types: TypeReader,
+    names: NameMapper,
+    rows: ReadonlyMap<string, string>,
+    defaultSchemas: readonly string[],
+  ) {
+    this.#names = names
     this.#types = types
     this.#rows = rows
     this.#defaultSchemas = defaultSchemas
@@ -83,8 +91,9 @@ export class FunctionReader {
   #signature(item: CatalogFunction): FunctionModel['signatures'][number] {
     const all = argumentsOf(item)
     const given = all.filter(({ mode }) => mode === 'in' || mode === 'inout' || mode === 'variadic')
-    const fields = given.map(({ name, type, optional }, i) => {
-      const key = toPropertyKey(name === undefined ? `argument${i + 1}` : toCamelCase(name))
+    const keys = argumentKeys(given.map(({ name }) => name))
+    const fields = given.map(({ type, optional }, i) => {
+      const key = toPropertyKey(keys[i] ?? `argument${i + 1}`)
       return `${key}${optional ? '?' : ''}: ${this.#types.resolve({ type }).shape.insert} | null`
     })
     const out = all.filter(({ mode }) => mode === 'out' || mode === 'inout' || mode === 'table')
@@ -92,7 +101,7 @@ export class FunctionReader {
     const row =
       out.length === 0 || single
         ? this.#result(item)
-        : `{ ${out.map(({ name, type }, i) => `${toPropertyKey(name ?? `column${i + 1}`)}: ${this.#types.resolve({ type }).shape.select} | null`).join('; ')} }`
+        : `{ ${out.map(({ name, type }, i) => `${toPropertyKey(name === undefined ? `column${i + 1}` : this.#names.toKey(name))}: ${this.#types.resolve({ type }).shape.select} | null`).join('; ')} }`
     return {
       arguments: fields.length === 0 ? 'Record<string, never>' : `{ ${fields.join('; ')} }`,
       returns: item.set ? `readonly ${/^[^{]* [|] /.test(row) ? `(${row})` : row}[]` : row,
@@ -105,6 +114,12 @@ export class FunctionReader {
     const row = element === undefined ? this.#rows.get(`${base.schema}.${base.name}`) : undefined
     return row === undefined ? `${shape.select} | null` : `Selectable<${row}>`
   }
+}
+
+/** Camel case, unless two become one: then their own names. */
+function argumentKeys(names: readonly (string | undefined)[]): readonly string[] {
+  const cased = names.map((name, i) => (name === undefined ? `argument${i + 1}` : toCamelCase(name)))
+  return cased.map((key, i) => (cased.indexOf(key) === cased.lastIndexOf(key) ? key : (names[i] ?? key)))
 }
 
 interface Argument {

@@ -107,7 +107,9 @@ class ModelBuilder {
     if (this.#catalog.version < 160_000 && chosen.some(({ kind }) => kind === 'v' || kind === 'm'))
       this.#notes.add('columns of views are taken from a server before 16: a newer one may tell more of them apart')
     const rows = new Map(chosen.map((relation, i) => [`${relation.schema}.${relation.name}`, typeNames[i] as string]))
-    const functions = new FunctionReader(this.#types, rows, this.#options.defaultSchemas).read(this.#catalog.functions)
+    const functions = new FunctionReader(this.#types, this.#names, rows, this.#options.defaultSchemas).read(
+      this.#catalog.functions,
+    )
     const types = this.#types.used()
     return {
       tables,
@@ -212,12 +214,16 @@ class ModelBuilder {
     // Through a view a row is written into the table beneath, so its column decides what must be given.
     const written = view?.base?.column ?? column
     const fixed = written.identity === 'a' || written.generated !== ''
-    const insertable = table.insertable && !fixed && column.writable !== false
+    // A trigger instead of INSERT takes any column, and pg_column_is_updatable tells only of UPDATE.
+    const takes = relation.insteadOfInsert === true || column.writable !== false
+    const insertable = table.insertable && (relation.insteadOfInsert === true || !fixed) && takes
     const updatable = table.updatable && !fixed && column.writable !== false
     const ownDefault = column.default ?? written.default ?? this.#types.resolve(written).default ?? undefined
     const optional = insertable && (ownDefault !== undefined || written.identity === 'd')
     const comment = column.comment ?? undefined
-    const json = this.#json.of(relation, column, use)
+    const json =
+      this.#json.of(relation, column, use) ??
+      (view?.base === undefined ? undefined : this.#json.of(view.base.relation, view.base.column, use))
     const limits = use.element === undefined && use.base.name === 'numeric' ? numericLimits(use.typmod) : {}
     const length = use.element === undefined ? maxLength({ type: use.base, typmod: use.typmod }) : undefined
     const metadata: ColumnMetadata = {

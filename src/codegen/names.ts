@@ -30,7 +30,7 @@ export function createNameMapper(camelCase: boolean | CamelCasePluginOptions): N
 
 /** Words that a type in the same file would hide from the others. */
 const taken = [
-  'Array ArrayBuffer ArrayLike Boolean Buffer Date Error Exclude Extract Function Iterable Map Math NonNullable Number Object Omit Partial',
+  'Array ArrayBuffer ArrayLike BigInt Boolean Buffer Date Error Exclude Extract Function Infinity Intl Iterable JSON Map Math NaN NonNullable Number Object Omit Partial',
   'Pick Promise Readonly ReadonlyArray Record RegExp Required Set String Symbol Uint8Array',
   'ColumnType Generated GeneratedAlways DB Circle Int8 Interval JsonArray JsonColumn JsonInput JsonObject JsonPrimitive JsonValue',
   'Numeric Point PointColumn PostgresInterval Timestamp TimestampText Bytes CalendarDate CircleColumn Money Selectable',
@@ -70,7 +70,9 @@ export function toPascalCase(name: string): string {
 /** Camel case for the keys of functions and arguments. */
 export function toCamelCase(name: string): string {
   const pascal = toPascalCase(name)
-  return /^[A-Z]{2}/.test(pascal) ? pascal : `${pascal.charAt(0).toLowerCase()}${pascal.slice(1)}`
+  const [first = ''] = name.split(/(?:[^\p{ID_Continue}$]|_)+/u).filter((word) => word !== '')
+  // URL stays; the p of p_url does not.
+  return /^[A-Z]{2}/.test(first) ? pascal : `${pascal.charAt(0).toLowerCase()}${pascal.slice(1)}`
 }
 
 /** A key of an object or interface, in quotes unless it is an identifier. */

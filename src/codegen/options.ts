@@ -91,6 +91,8 @@ export function resolveCodegenOptions(options: CodegenOptions): ResolvedCodegenO
     if (flags.includes(name) && typeof value !== 'boolean')
       throw invalid(`codegen option ${name} is neither true nor false`, `Pass ${name}: true.`)
   }
+  if (!['undefined', 'boolean'].includes(typeof options.camelCase) && !isRecord(options.camelCase))
+    throw invalid('codegen option camelCase is neither true, false nor options', 'Pass camelCase: true.')
   checkJson(options.json)
   return {
     schemas: options.schemas,
@@ -113,14 +115,25 @@ export function resolveCodegenOptions(options: CodegenOptions): ResolvedCodegenO
 }
 
 function checkJson(json: CodegenOptions['json']): void {
-  for (const [column, type] of Object.entries(json ?? {})) {
-    const name = 'schema' in type ? type.schema : type.type
-    if (/^[A-Za-z_$][\w$]*$/.test(name) && /^[^"'\\\n]+$/.test(type.from)) continue
+  if (json !== undefined && !isRecord(json))
+    throw invalid(
+      'codegen option json is no object',
+      "Pass json: { 'table.column': { type: 'Settings', from: '../settings.ts' } }.",
+    )
+  for (const [column, type] of Object.entries<unknown>(json ?? {})) {
+    const { type: plain, schema, from } = isRecord(type) ? type : {}
+    const name = schema ?? plain
+    const isName = typeof name === 'string' && /^[A-Za-z_$][\w$]*$/.test(name)
+    if (isName && typeof from === 'string' && /^[^"'\\\n]+$/.test(from)) continue
     throw invalid(
       `the json type of ${column} does not name an export of a module`,
       "Pass { type: 'Settings', from: '../settings.ts' }, or { schema: 'Settings', from: … } for a zod schema.",
     )
   }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(message: string, hint: string): TenonError {

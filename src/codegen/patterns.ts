@@ -8,22 +8,26 @@
 
 /** A LIKE pattern as the source of a regular expression, with its slashes. */
 export function toLikePattern(pattern: string): string | undefined {
-  let source = ''
+  const parts = ['']
   const characters = [...pattern]
   for (let i = 0; i < characters.length; i++) {
     let character = characters[i] as string
-    if (character === '%') source += '.*'
-    else if (character === '_') source += '.'
+    if (character === '%') parts.push('')
     else {
       if (character === '\\') {
         const next = characters[++i]
         if (next === undefined) return undefined
-        character = next
-      }
-      source += literal(character)
+        character = literal(next)
+      } else character = character === '_' ? '.' : literal(character)
+      parts[parts.length - 1] += character
     }
   }
-  return `/^${source}$/su`
+  const [first, ...rest] = parts
+  const last = rest.pop()
+  if (last === undefined) return `/^${first}$/su`
+  // Each part is taken where it comes first, and never given up again: the time grows with the length alone.
+  const middle = rest.filter((part) => part !== '').map((part, i) => `(?=(.*?${part}))\\${i + 1}`)
+  return `/^${first}${middle.join('')}.*${last}$/su`
 }
 
 /**
@@ -36,7 +40,77 @@ export function toJavaScriptPattern(pattern: string, ignoreCase: boolean): strin
   if (pattern.startsWith('***')) return undefined
   const reader = new PatternReader([...pattern], ignoreCase)
   const source = reader.read()
-  return source === undefined ? undefined : `/${source}/su`
+  // An empty pattern would be a comment.
+  return source === undefined ? undefined : `/${source || '(?:)'}/su`
+}
+
+/** A set of characters, or a group. */
+interface Atom {
+  readonly source: string
+  readonly inner: Group | undefined
+  /** How often it can be there is not one number. */
+  readonly varies?: boolean
+}
+
+/**
+ * What stands between two parentheses.
+ *
+ * PostgreSQL matches in linear time. JavaScript tries every way in which a repeated group can be split over a text, so a group is repeated
+ * only where there is one way: a character that nothing else in it matches leads or ends each turn.
+ */
+class Group {
+  readonly #atoms: Atom[] = []
+  #marks = false
+  source = ''
+  #last = ''
+
+  add(atom: Atom): void {
+    this.#atoms.push(atom)
+    this.source += atom.source
+    this.#last = atom.source
+  }
+
+  /** An anchor, or the bar of an alternative. */
+  mark(character: string): void {
+    this.#marks = true
+    this.source += character
+  }
+
+  /** @returns false when the last atom must not be repeated */
+  quantify(quantifier: string): boolean {
+    const atom = this.#atoms.pop()
+    if (atom === undefined) return false
+    const [, least = '', comma = '', most = ''] = /^\{(\d+)(,?)(\d*)\}$/.exec(quantifier) ?? []
+    const repeats = quantifier === '?' ? false : least === '' || comma !== '' || Number(least) > 1
+    if (repeats && atom.inner?.isAmbiguous === true) return false
+    const varies = least === '' || (comma !== '' && most !== least)
+    this.#atoms.push({ ...atom, varies: varies || atom.varies === true })
+    this.source += quantifier
+    return this.#last === atom.source
+  }
+
+  /** Whether its turns could be split over a text in more than one way. */
+  get isAmbiguous(): boolean {
+    if (this.#marks || this.#atoms.some(({ inner }) => inner !== undefined)) return true
+    const varying = this.#atoms.filter(({ varies }) => varies === true)
+    if (varying.length === 0) return false
+    const apart = varying.every((a, i) => varying.slice(i + 1).every((b) => areDisjoint(a.source, b.source)))
+    const delimits = (atom: Atom | undefined) =>
+      atom !== undefined && atom.varies !== true && varying.every(({ source }) => areDisjoint(atom.source, source))
+    return !apart || !(delimits(this.#atoms[0]) || delimits(this.#atoms.at(-1)))
+  }
+}
+
+/** Whether no character is matched by both of two sets. Beyond ASCII one sample stands for all where neither names any. */
+function areDisjoint(a: string, b: string): boolean {
+  const [left, right] = [new RegExp(`^${a}$`, 'su'), new RegExp(`^${b}$`, 'su')]
+  const names = (source: string) => /[^\0-\x7f]|\\u\{/.test(source)
+  for (let code = 0; code < 128; code++) {
+    const character = String.fromCharCode(code)
+    if (left.test(character) && right.test(character)) return false
+  }
+  const beyond = (pattern: RegExp, source: string) => names(source) || pattern.test('\u4e00')
+  return !(beyond(left, a) && beyond(right, b))
 }
 
 class PatternReader {
@@ -50,8 +124,8 @@ class PatternReader {
   }
 
   read(): string | undefined {
-    let source = ''
-    let depth = 0
+    let group = new Group()
+    const outer: Group[] = []
     // Whether a quantifier may come: after an atom, and not after another quantifier.
     let quantifiable = false
     while (this.#at < this.#characters.length) {
@@ -61,31 +135,32 @@ class PatternReader {
           this.#at++
           if (this.#next() !== ':') return undefined
         }
-        source += '(?:'
-        depth++
+        outer.push(group)
+        group = new Group()
         quantifiable = false
       } else if (character === ')') {
-        if (depth-- === 0) return undefined
-        source += ')'
+        const around = outer.pop()
+        if (around === undefined) return undefined
+        around.add({ source: `(?:${group.source})`, inner: group })
+        group = around
         quantifiable = true
       } else if (character === '|' || character === '^' || character === '$') {
-        source += character
+        group.mark(character)
         quantifiable = false
       } else if (character === '*' || character === '+' || character === '?' || character === '{') {
         const quantifier = character === '{' ? this.#bound() : character
-        if (quantifier === undefined || !quantifiable) return undefined
-        source += quantifier
+        if (quantifier === undefined || !quantifiable || !group.quantify(quantifier)) return undefined
         // Whether it is greedy does not change whether it matches.
         if (this.#peek() === '?') this.#at++
         quantifiable = false
       } else {
         const atom = character === '[' ? this.#class() : character === '\\' ? this.#escape() : this.#single(character)
         if (atom === undefined) return undefined
-        source += atom
+        group.add({ source: atom, inner: undefined })
         quantifiable = true
       }
     }
-    return depth === 0 ? source : undefined
+    return outer.length === 0 ? group.source : undefined
   }
 
   #peek(): string | undefined {

@@ -28,6 +28,8 @@ export class ValueParsers {
   readonly #elements: readonly string[]
   readonly #arrays = new Map<number, ArrayType>()
   #known = false
+  /** The highest oid when the types were asked for: a higher one is of a type that was made since. */
+  #newest = 0
 
   constructor({ parsers, arrays }: Metadata) {
     this.#scalars = scalarParsers(parsers)
@@ -62,10 +64,12 @@ export class ValueParsers {
 
   /** The answer; without one nothing is known. */
   learn(unit: WireUnit, step: number): void {
-    const value = unit.error === undefined ? unit.results[step]?.rows[0]?.types : undefined
-    if (value === undefined) return
-    // jsonb_build_array in sql/checks/types.sql has exactly this shape.
-    for (const type of value as readonly ArrayType[]) this.#arrays.set(type[0], type)
+    const row = unit.error === undefined ? unit.results[step]?.rows[0] : undefined
+    if (row === undefined) return
+    this.#arrays.clear()
+    // sql/checks/types.sql has exactly this shape.
+    for (const type of row.types as readonly ArrayType[]) this.#arrays.set(type[0], type)
+    this.#newest = Number(row.newest)
     this.#known = true
   }
 
@@ -74,12 +78,28 @@ export class ValueParsers {
       const scalar = this.#scalars.get(oid)
       if (scalar !== undefined) return scalar
       const array = this.#arrays.get(oid)
-      if (array === undefined) return inner(oid)
-      const [, element, delimiter] = array
-      const parse = parserOf(element)
-      return (text) => readArray(text, parse, delimiter)
+      if (array !== undefined) {
+        const [, element, delimiter] = array
+        const parse = parserOf(element)
+        return (text) => readArray(text, parse, delimiter)
+      }
+      return oid > this.#newest ? this.#newer(oid, parserOf, inner(oid)) : inner(oid)
     }
     return parserOf
+  }
+
+  /** Of a type that was made after the types were asked for: they are asked for again, and what could be an array is not given as text. */
+  #newer(oid: number, parserOf: TypeParsers, own: TypeParser): TypeParser {
+    return (text) => {
+      if (oid <= this.#newest) return parserOf(oid)(text)
+      this.#known = false
+      if (!text.startsWith('{')) return own(text)
+      throw new TenonError({
+        code: 'QUERY_DATA',
+        message: 'the result has a type that was made after the types of the database were read',
+        hint: 'Run the query again: the types are read again first.',
+      })
+    }
   }
 }
 

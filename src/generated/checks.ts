@@ -126,7 +126,7 @@ select pg_catalog.jsonb_build_object(
   types: `-- Purpose: what a pool has to know of types to parse their values: the arrays that generated metadata names, their element types, and what
 --   lies beneath domains.
 -- Parameters: $1 text[] = element types as schema.name.
--- Returns: one row, one column \`types\` jsonb: arrays of array type, element type beneath every domain, delimiter.
+-- Returns: one row: \`types\` jsonb, arrays of array type, element type beneath every domain, delimiter; \`newest\` oid, the highest of all types.
 -- Privilege: none.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
@@ -142,7 +142,8 @@ with recursive elements as (
   join pg_catalog.pg_type as b on b.oid = e.typbasetype
   where e.typtype = 'd'
 )
-select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::bigint, e.oid::bigint, e.typdelim)), '[]') as types
+select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::bigint, e.oid::bigint, e.typdelim)), '[]') as types,
+  (select max(oid) from pg_catalog.pg_type)::bigint as newest
 from elements as e
 where e.typtype <> 'd'
 `,

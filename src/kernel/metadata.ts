@@ -214,7 +214,10 @@ export interface Metadata<DB = unknown> {
  */
 export function assertMetadata(metadata: unknown): asserts metadata is Metadata {
   const format = typeof metadata === 'object' && metadata !== null && 'format' in metadata ? metadata.format : undefined
-  if (format === metadataFormat) return
+  if (format === metadataFormat) {
+    assertParsers((metadata as { readonly parsers?: unknown }).parsers)
+    return
+  }
   throw new TenonError({
     code: 'METADATA_FORMAT',
     message:
@@ -222,5 +225,23 @@ export function assertMetadata(metadata: unknown): asserts metadata is Metadata 
         ? `the generated metadata has format ${format}; this version of tenon reads format ${metadataFormat}`
         : 'metadata is not what `tenon codegen` writes',
     hint: 'Run `tenon codegen` again with the installed version, and pass the export `metadata` of metadata.ts.',
+  })
+}
+
+const parserChoices = {
+  int8: ['string', 'number', 'bigint'],
+  numeric: ['string', 'number'],
+  date: ['Date', 'string'],
+  timestamp: ['Date', 'string'],
+} as const
+
+function assertParsers(parsers: unknown): void {
+  const given: Readonly<Record<string, unknown>> = typeof parsers === 'object' && parsers !== null ? { ...parsers } : {}
+  const wrong = Object.entries(parserChoices).find(([type, values]) => !values.some((value) => value === given[type]))
+  if (wrong === undefined) return
+  throw new TenonError({
+    code: 'METADATA_FORMAT',
+    message: `the generated metadata has no choice of ${wrong[0]} that this version of tenon knows`,
+    hint: 'Run `tenon codegen` again, and change nothing in metadata.ts by hand.',
   })
 }

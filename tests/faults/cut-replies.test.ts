@@ -183,7 +183,9 @@ describe('A network that swallows everything', () => {
     const me = tenant(other, 'ada')
     await me.selectFrom('entry').selectAll().execute()
     proxy.set({ blackHole: true })
+    const before = other.stats().roundTrips
     const stuck = outcome(me.selectFrom('entry').selectAll().execute())
+    await vi.waitFor(() => expect(other.stats().roundTrips).toBe(before + 1))
     const started = performance.now()
     await other.close({ drainMs: 100 })
     expect(performance.now() - started).toBeLessThan(3_000)

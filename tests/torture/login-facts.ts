@@ -9,15 +9,17 @@ export async function readLoginFacts(url: string): Promise<Record<string, unknow
   const client = new Client(url)
   await client.connect()
   let facts: Record<string, unknown> = {}
-  /** Stands in for a line: takes whatever statement the check consists of today. */
+  /** Stands in for a line: takes whatever statements the check consists of today. */
   const line = {
     channel: { processId: undefined },
-    async run([step]: readonly { readonly text: string; readonly values: readonly unknown[] }[]) {
-      const { rows } = await client.query<{ facts: Record<string, unknown> }>(step?.text ?? '', [
-        ...(step?.values ?? []),
-      ])
-      facts = rows[0]?.facts ?? {}
-      return { unit: { results: [{ rows }] } }
+    async run(steps: readonly { readonly text: string; readonly values: readonly unknown[] }[]) {
+      const results: { rows: Record<string, unknown>[] }[] = []
+      for (const { text, values } of steps) {
+        const { rows } = await client.query<Record<string, unknown>>(text, [...values])
+        results.push({ rows })
+        if (rows[0]?.['facts'] !== undefined) facts = rows[0]['facts'] as Record<string, unknown>
+      }
+      return { unit: { results } }
     },
   }
   try {

@@ -98,6 +98,15 @@ const threeRows = (note: string) => ['1', '2', '3'].map((id) => ({ id, note: `${
 function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
   const login = JSON.stringify({ ...facts, backendPid: scriptedProcessId })
   return (text) => {
+    if (text.includes("current_setting('search_path')"))
+      return {
+        columns: [
+          ['search_path', 25],
+          ['set_config', 25],
+        ],
+        rows: [['public', '']],
+        tag: 'SELECT 1',
+      }
     if (text.includes('jsonb_build_object')) return { columns: [['facts', 3802]], rows: [[login]], tag: 'SELECT 1' }
     if (text.includes('pg_backend_pid'))
       return { columns: [['pid', 23]], rows: [[String(scriptedProcessId)]], tag: 'SELECT 1' }

@@ -1,5 +1,6 @@
 /** `tenon codegen`: writes types, zod schemas and metadata from a schema, checks them, and keeps them up to date. */
 import { watch } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Command, Option } from 'commander'
 import { type CodegenOptions, checkCode, type GeneratedCode, generateCode, writeCode } from '../../codegen/index.ts'
@@ -132,17 +133,31 @@ async function keep(terminal: Terminal, { dir }: CodegenFlags, again: () => Prom
   const { signal } = terminal
   let wake: (() => void) | undefined
   let changed = false
+  // A folder that is not there is watched without a word.
+  let failure: Error | undefined
+  await access(dir).catch((error: Error) => (failure = error))
   const rouse = () => wake?.()
   // It closes by the signal.
-  watch(dir, { recursive: true, signal }, () => {
-    changed = true
-    rouse()
-  })
+  if (failure === undefined)
+    watch(dir, { recursive: true, signal }, () => {
+      changed = true
+      rouse()
+    }).on('error', (error) => {
+      failure = error
+      rouse()
+    })
   signal.addEventListener('abort', rouse, { once: true })
-  terminal.tell(`watching ${dir}`)
+  if (failure === undefined) terminal.tell(`watching ${dir}`)
   while (!signal.aborted) {
-    if (!changed) await new Promise<void>((resolve) => (wake = resolve))
+    if (!changed && failure === undefined) await new Promise<void>((resolve) => (wake = resolve))
     if (signal.aborted) return
+    if (failure !== undefined)
+      throw new TenonError({
+        code: 'MIGRATION_SOURCE',
+        message: `${dir} cannot be watched`,
+        hint: 'Pass --dir with a folder that is there.',
+        cause: failure,
+      })
     await delay(settleMs)
     changed = false
     await again().catch((error) => tellError(terminal, error))

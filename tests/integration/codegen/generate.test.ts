@@ -643,7 +643,10 @@ describe('writeCode and checkCode', () => {
     })
     rmSync(join(out, 'zod.ts'))
     mkdirSync(join(out, 'zod.ts'))
-    await expect(writeCode(changed, out)).rejects.toThrow(/EISDIR/)
+    await expect(writeCode(changed, out)).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+      message: expect.stringContaining('it is a folder'),
+    })
     expect(readFileSync(join(out, 'types.ts'), 'utf8')).toBe(before)
     expect(readdirSync(out).sort()).toEqual(['types.ts', 'zod.ts'])
   })

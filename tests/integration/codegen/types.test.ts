@@ -226,6 +226,33 @@ describe('when the types cannot be asked for', () => {
   })
 })
 
+describe('types that are made while a database object lives', () => {
+  it('are parsed as declared, or the query fails once: never text under a type that says otherwise', {
+    timeout: 30_000,
+  }, async () => {
+    await using place = await createTestDatabase()
+    const admin = new Client(place.adminUrl)
+    await admin.connect()
+    const make = "create type mood as enum ('sad'); create table every (moods mood[], mood mood)"
+    await admin.query(`${make}; insert into every values ('{sad}', 'sad')`)
+    const db = new Kysely<Record<string, never>>({
+      dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: place.adminUrl, max: 1 }) }),
+    })
+    using folder = new GeneratedFolder((await generateCode(db)).files)
+    await db.destroy()
+    const { metadata } = await folder.import('metadata.ts')
+    const connection = { connection: place.adminUrl, service: { connection: place.adminUrl, pool: { max: 1 } } }
+    await using live = createDatabase<Tables>({ ...connection, trustLogin: true, ...given(metadata) })
+    const service = live.service({ actor: 'test', reason: 'types' })
+    const read = () => service.selectFrom('every').selectAll().execute()
+    expect(await read()).toEqual([{ moods: ['sad'], mood: 'sad' }])
+    await admin.query(`drop table every; drop type mood; ${make}; insert into every values ('{sad}', 'sad')`)
+    await expect(read()).rejects.toMatchObject({ code: 'QUERY_DATA' })
+    expect(await read()).toEqual([{ moods: ['sad'], mood: 'sad' }])
+    await admin.end()
+  })
+})
+
 describe('what the compiler does for one query', () => {
   it('is at most a tenth more than with kysely-codegen’s own types', { timeout: 60_000 }, async () => {
     await using place = await createTestDatabase()
