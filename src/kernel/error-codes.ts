@@ -132,6 +132,7 @@ const entries = {
   QUERY_UNSUPPORTED: { retryable: false, summary: 'The server does not support this statement here.' },
   QUERY_DATA: { retryable: false, summary: 'A value does not fit: format, range, division by zero, too many rows.' },
   QUERY_RAISED: { retryable: false, summary: 'A database function raised an exception of its own.' },
+  QUERY_FILTER: { retryable: false, summary: 'A filter, an order or a patch is none that can be asked for.' },
   QUERY_FAILED: { retryable: false, summary: 'Any other error of the server; see sqlstate.' },
   RESOURCE_EXHAUSTED: { retryable: false, summary: 'The server ran out of disk, memory or another resource.' },
 
