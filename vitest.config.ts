@@ -33,6 +33,16 @@ export default defineConfig({
       },
       {
         test: {
+          // Run by `npm run test:slow`: databases that boot again and again, and torture in its short form.
+          name: 'slow',
+          include: ['tests/slow/**/*.test.ts'],
+          globalSetup: ['tests/support/servers.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: 'contract',
           include: ['tests/contract/**/*.test.ts'],
           globalSetup: ['tests/support/build.ts'],
