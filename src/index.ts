@@ -50,9 +50,11 @@ export {
   isPolicyViolation,
   isRetryable,
   isSerializationFailure,
+  isStaleRow,
   isStatementTimeout,
   isTooLarge,
   isUniqueViolation,
+  isValuesInvalid,
 } from './kernel/error-guards.ts'
 export {
   AccessError,
@@ -65,6 +67,8 @@ export {
   isTenonError,
   NotFoundError,
   TenonError,
+  ValuesError,
+  type ValuesIssue,
 } from './kernel/errors.ts'
 export type { DatabaseEvent, Observer } from './kernel/observe.ts'
 export { redactConnectionString } from './kernel/redact.ts'

@@ -22,6 +22,8 @@ export interface ColumnMetadata {
   readonly type: string;
   /** Schema and name of the type, of its elements for an array; a domain by its own name. */
   readonly typeName: string;
+  /** Of a domain: schema and name of the type beneath, of its elements for an array. */
+  readonly baseTypeName?: string;
   readonly array?: true;
   readonly nullable?: true;
   /** May be left out of an INSERT. */
@@ -68,6 +70,24 @@ export interface ForeignKeyMetadata {
   readonly onUpdate?: ForeignKeyAction;
   readonly onDelete?: ForeignKeyAction;
   readonly deferrable?: true;
+}
+
+/** How rows of another table belong to one of this. */
+export interface RelationMetadata {
+  readonly kind: "one" | "many";
+  /** Key of the other table in `DB`. */
+  readonly table: string;
+  /** Columns here, and those of the other table that equal them, or of `through` in its turn. */
+  readonly columns: readonly string[];
+  readonly referencedColumns: readonly string[];
+  /** There may be none where one is asked for. */
+  readonly nullable?: true;
+  /** A table that joins the two: its columns that equal `columns`, and those that equal `referencedColumns`. */
+  readonly through?: {
+    readonly table: string;
+    readonly columns: readonly string[];
+    readonly referencedColumns: readonly string[];
+  };
 }
 
 /** One key of an index: a column or an expression. */
@@ -125,6 +145,8 @@ export interface TableMetadata {
   readonly primaryKey: readonly string[];
   readonly uniqueKeys: readonly UniqueKeyMetadata[];
   readonly foreignKeys: readonly ForeignKeyMetadata[];
+  /** From foreign keys, in both directions, by the names that loading them takes. */
+  readonly relations: Readonly<Record<string, RelationMetadata>>;
   readonly indexes: readonly IndexMetadata[];
   readonly checks: readonly CheckMetadata[];
   /** `forced`: it binds the owner too. */
@@ -202,12 +224,30 @@ export interface Metadata<DB = unknown> {
 }
 
 /** A table of `DB`. */
-export interface Table<Key extends keyof DB & string, PrimaryKey extends readonly string[]> extends TableMetadata {
+export interface Table<
+  Key extends keyof DB & string,
+  PrimaryKey extends readonly string[],
+  UniqueKey extends readonly string[] = never,
+  Relations extends object = object,
+> extends TableMetadata {
   readonly key: Key;
   readonly primaryKey: PrimaryKey;
   readonly columns: Readonly<Record<keyof DB[Key] & string, ColumnMetadata>>;
-  /** Carries the type of the table; it has no value. */
-  readonly types?: DB[Key] | undefined;
+  /** The tables that relations lead to: a function, because they lead in circles. */
+  readonly tables: () => Tables;
+  /** Carries the types of the table, of its unique keys and relations; it has no value. */
+  readonly types?: { readonly table: DB[Key]; readonly uniqueKey: UniqueKey; readonly relations: Relations } | undefined;
+}
+
+/** A relation to one row; `Null` when there may be none. */
+export interface One<Key extends keyof Tables, Null = never> {
+  readonly table: Tables[Key];
+  readonly none: Null;
+}
+
+/** A relation to any number of rows. */
+export interface Many<Key extends keyof Tables> {
+  readonly table: Tables[Key];
 }
 
 /** Functions of one name, with arguments and result of each. */
@@ -219,11 +259,11 @@ export interface Callable<Signatures extends readonly { arguments: unknown; retu
 /** Every table and view, by its key in `DB`. */
 export interface Tables {
   /** One row per user; the user sees and changes only the own one. */
-  readonly profiles: Table<"profiles", readonly ["userId"]>;
+  readonly profiles: Table<"profiles", readonly ["userId"], never, { userActivities: Many<"userActivities"> }>;
   /** Projects; the owner sees and changes only the own ones. */
-  readonly projects: Table<"projects", readonly ["id"]>;
+  readonly projects: Table<"projects", readonly ["id"], readonly ["ownerId", "slug"]>;
   /** What a user did; the user sees and changes only the own rows. */
-  readonly userActivities: Table<"userActivities", readonly ["id"]>;
+  readonly userActivities: Table<"userActivities", readonly ["id"], never, { user: One<"profiles"> }>;
 }
 
 /** Every function and procedure, by its name in camel case. */
@@ -270,6 +310,7 @@ export const tables: Tables = {
     uniqueKeys: [],
     foreignKeys: [],
     indexes: [{ name: "profiles_pkey", method: "btree", keys: [{ column: "userId" }], unique: true }],
+    relations: { userActivities: { kind: "many", table: "userActivities", columns: ["userId"], referencedColumns: ["userId"] } },
     checks: [],
     rowSecurity: "on",
     policies: [
@@ -290,6 +331,7 @@ export const tables: Tables = {
         check: "(user_id = ( SELECT (tenon.subject())::uuid AS subject))",
       },
     ],
+    tables: () => tables,
   },
   projects: {
     key: "projects",
@@ -352,6 +394,7 @@ export const tables: Tables = {
       { name: "projects_pkey", method: "btree", keys: [{ column: "id" }], unique: true },
       { name: "projects_slug_key", method: "btree", keys: [{ column: "ownerId" }, { column: "slug" }], unique: true },
     ],
+    relations: {},
     checks: [
       {
         name: "projects_status_check",
@@ -378,6 +421,7 @@ export const tables: Tables = {
         check: "true",
       },
     ],
+    tables: () => tables,
   },
   userActivities: {
     key: "userActivities",
@@ -426,6 +470,7 @@ export const tables: Tables = {
         keys: [{ column: "userId" }, { column: "createdAt", descending: true }],
       },
     ],
+    relations: { user: { kind: "one", table: "profiles", columns: ["userId"], referencedColumns: ["userId"] } },
     checks: [],
     rowSecurity: "on",
     policies: [
@@ -446,6 +491,7 @@ export const tables: Tables = {
         check: "(user_id = ( SELECT (tenon.subject())::uuid AS subject))",
       },
     ],
+    tables: () => tables,
   },
 };
 

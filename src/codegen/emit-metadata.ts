@@ -11,12 +11,30 @@ import type { Model, TableModel } from './model.ts'
 import { toDocComment, toPropertyKey } from './names.ts'
 
 const ownTypes = `/** A table of \`DB\`. */
-export interface Table<Key extends keyof DB & string, PrimaryKey extends readonly string[]> extends TableMetadata {
+export interface Table<
+  Key extends keyof DB & string,
+  PrimaryKey extends readonly string[],
+  UniqueKey extends readonly string[] = never,
+  Relations extends object = object,
+> extends TableMetadata {
   readonly key: Key;
   readonly primaryKey: PrimaryKey;
   readonly columns: Readonly<Record<keyof DB[Key] & string, ColumnMetadata>>;
-  /** Carries the type of the table; it has no value. */
-  readonly types?: DB[Key] | undefined;
+  /** The tables that relations lead to: a function, because they lead in circles. */
+  readonly tables: () => Tables;
+  /** Carries the types of the table, of its unique keys and relations; it has no value. */
+  readonly types?: { readonly table: DB[Key]; readonly uniqueKey: UniqueKey; readonly relations: Relations } | undefined;
+}
+
+/** A relation to one row; \`Null\` when there may be none. */
+export interface One<Key extends keyof Tables, Null = never> {
+  readonly table: Tables[Key];
+  readonly none: Null;
+}
+
+/** A relation to any number of rows. */
+export interface Many<Key extends keyof Tables> {
+  readonly table: Tables[Key];
 }
 
 /** Functions of one name, with arguments and result of each. */
@@ -50,7 +68,7 @@ export function emitMetadata(model: Model, types: string, importExtension: strin
     `\n${ownTypes}`,
     `\n/** Every table and view, by its key in \`DB\`. */\n${record('Tables', tables.map(tableOf).join(''))}`,
     `\n/** Every function and procedure, by its name in camel case. */\n${record('Functions', callables)}`,
-    `\nexport const tables: Tables = ${literal(tableValues, '')};\n`,
+    `\nexport const tables: Tables = ${tablesLiteral(tableValues)};\n`,
     `\nexport const functions: Functions = ${literal(functionValues, '')};\n`,
     '\n/** All of it, for `createDatabase({ metadata })`. */\n',
     `export const metadata: Metadata<DB> = {\n${values.join('')}  tables: { ...tables },\n  functions: { ...functions },\n};\n`,
@@ -61,14 +79,33 @@ function record(name: string, members: string): string {
   return members === '' ? `export type ${name} = Record<string, never>;\n` : `export interface ${name} {\n${members}}\n`
 }
 
-function tableOf({ metadata: { key, comment, primaryKey } }: TableModel): string {
-  const type = `Table<${JSON.stringify(key)}, readonly ${JSON.stringify(primaryKey)}>`
+function tableOf({ metadata: { key, comment, primaryKey, uniqueKeys, relations } }: TableModel): string {
+  const tuple = (columns: readonly string[]) =>
+    `readonly [${columns.map((column) => JSON.stringify(column)).join(', ')}]`
+  const unique = uniqueKeys.map(({ columns }) => tuple(columns))
+  const related = Object.entries(relations).map(([name, { kind, table, nullable }]) => {
+    const target = JSON.stringify(table)
+    return `${toPropertyKey(name)}: ${kind === 'many' ? `Many<${target}>` : `One<${target}${nullable === true ? ', null' : ''}>`}`
+  })
+  const more = [
+    ...(unique.length > 0 || related.length > 0 ? [unique.join(' | ') || 'never'] : []),
+    ...(related.length > 0 ? [`{ ${related.join('; ')} }`] : []),
+  ]
+  const type = `Table<${[JSON.stringify(key), tuple(primaryKey), ...more].join(', ')}>`
   return `${toDocComment(comment, '  ')}  readonly ${toPropertyKey(key)}: ${type};\n`
 }
 
 function callableOf({ key, signatures, metadata: { overloads } }: FunctionModel): string {
   const each = signatures.map(({ arguments: given, returns }) => `{ arguments: ${given}; returns: ${returns} }`)
   return `${toDocComment(overloads[0]?.comment, '  ')}  readonly ${toPropertyKey(key)}: Callable<[${each.join(', ')}]>;\n`
+}
+
+function tablesLiteral(tables: Model['metadata']['tables']): string {
+  const each = Object.entries(tables).map(([key, table]) => {
+    const text = literal(table, '  ')
+    return `  ${toPropertyKey(key)}: ${text.slice(0, -1).trimEnd()}\n    tables: () => tables,\n  },\n`
+  })
+  return each.length === 0 ? '{}' : `{\n${each.join('')}}`
 }
 
 const lineWidth = 120

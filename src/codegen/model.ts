@@ -10,6 +10,7 @@ import { type FunctionModel, FunctionReader } from './functions.ts'
 import { type JsonImport, JsonTypes } from './json-types.ts'
 import { createNameMapper, type NameMapper, TypeNames } from './names.ts'
 import type { ResolvedCodegenOptions } from './options.ts'
+import { relationsOf } from './relations.ts'
 import { keysOf } from './table-keys.ts'
 import { maxLength, numericLimits, type Shape } from './type-shapes.ts'
 import { type DomainModel, type EnumModel, TypeReader, type TypeUse } from './types-of-columns.ts'
@@ -99,8 +100,13 @@ class ModelBuilder {
       })
     // Tables before types, so that what an application writes most keeps its plain name.
     const typeNames = chosen.map((relation) => this.#typeNames.take(this.#key(relation)))
-    const tables = chosen.map((relation, i) => this.#table(relation, typeNames[i] as string))
-    this.#assertDistinct(tables)
+    const unrelated = chosen.map((relation, i) => this.#table(relation, typeNames[i] as string))
+    this.#assertDistinct(unrelated)
+    const relations = relationsOf(unrelated.map(({ metadata }) => metadata))
+    const tables = unrelated.map((table): TableModel => {
+      const { metadata } = table
+      return { ...table, metadata: { ...metadata, relations: relations.get(metadata.key) ?? {} } }
+    })
     this.#json.assertAllUsed()
     if (this.#catalog.closed.length > 0)
       this.#notes.add(`left out, because the login has no USAGE on them: ${this.#catalog.closed.join(', ')}`)
@@ -155,6 +161,7 @@ class ModelBuilder {
     return column.notNull || this.#types.resolve(column).notNull
   }
 
+  /** Without relations: they need all tables. */
   #table(relation: CatalogRelation, typeName: string): TableModel {
     const { oid, kind, schema, name } = relation
     const isView = kind === 'v' || kind === 'm'
@@ -179,6 +186,7 @@ class ModelBuilder {
       ...(relation.comment === null ? {} : { comment: relation.comment }),
       columns: Object.fromEntries(columns.map((column) => [column.key, column.metadata])),
       ...keysOf(oid, this.#catalog, this.#relations, toKeys, (column) => this.#names.toKey(column)),
+      relations: {},
       checks: checks.map((check) => ({
         name: check.name,
         expression: check.expression,
@@ -230,6 +238,7 @@ class ModelBuilder {
       name: column.name,
       type: column.sqlType,
       typeName: use.typeName,
+      ...this.#baseOf(use),
       ...(use.element === undefined ? {} : { array: true }),
       ...(nullable ? { nullable } : {}),
       ...(optional ? { optional: true } : {}),
@@ -259,6 +268,12 @@ class ModelBuilder {
       use,
       deterministic: column.deterministic,
     }
+  }
+
+  #baseOf(use: TypeUse): { readonly baseTypeName?: string } {
+    const { schema, name } = (use.element ?? use).base
+    const base = `${schema}.${name}`
+    return base === use.typeName ? {} : { baseTypeName: base }
   }
 
   #assertDistinct(tables: readonly TableModel[]): void {

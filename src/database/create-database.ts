@@ -3,6 +3,7 @@
  *
  * Owns the options of a database and its life cycle. Making one opens nothing; the first statement does.
  */
+import { randomBytes } from 'node:crypto'
 import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { tell } from '../kernel/observe.ts'
@@ -79,6 +80,7 @@ export class Database<DB> implements AsyncDisposable {
   readonly #plans: StatementPlans
   readonly #parsers: ValueParsers | undefined
   readonly #log: Log | undefined
+  readonly #cursorKeys: readonly string[]
   readonly #dialect: Dialect
   readonly #compiler = new PostgresQueryCompiler()
   readonly #adapter = new PostgresAdapter()
@@ -119,6 +121,8 @@ export class Database<DB> implements AsyncDisposable {
           ? { source, shared: this.#pool.shared }
           : undefined
     this.#probeService = createPoolerProbe(options.preparedStatements ?? 'auto')
+    // An embedded database lives no longer than its process, and so may its cursors.
+    this.#cursorKeys = options.cursorKeys ?? (source.kind === 'embedded' ? [randomBytes(32).toString('base64')] : [])
     this.#log = options.log === undefined ? undefined : new Log(options.log)
     this.#dialect = {
       createAdapter: () => this.#adapter,
@@ -239,6 +243,8 @@ export class Database<DB> implements AsyncDisposable {
       compiler: this.#compiler,
       adapter: this.#adapter,
       cancellable: source.kind === 'socket',
+      parsers: this.#parsers,
+      cursorKeys: this.#cursorKeys,
     }
     return {
       config: { dialect: this.#dialect },

@@ -18,6 +18,11 @@ export interface DatabaseOptions<DB = never> {
    * generated types were made for. Without it values are what pg's own parsers give.
    */
   readonly metadata?: Metadata<DB> | undefined
+  /**
+   * What cursors of pages are signed with, each of 32 characters at least: `[current, previous]`, so that a key can be changed while cursors
+   * are out. An embedded database makes one for its process.
+   */
+  readonly cursorKeys?: readonly string[] | undefined
   /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
   readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
   /** Roles a session may have. Default `anon` and `authenticated`. */
@@ -57,6 +62,7 @@ export interface ServiceOptions {
 const databaseKeys = [
   'connection',
   'metadata',
+  'cursorKeys',
   'service',
   'roles',
   'settings',
@@ -88,6 +94,14 @@ export function checkDatabaseOptions(options: unknown): void {
   const { metadata, roles, statementTimeoutMs, preparedStatements, statementCacheSize, legacyClaims } =
     options as Readonly<Record<string, unknown>>
   if (metadata !== undefined) assertMetadata(metadata)
+  const { cursorKeys } = options as Readonly<Record<string, unknown>>
+  const isKey = (key: unknown) => typeof key === 'string' && key.length >= 32
+  if (cursorKeys !== undefined && !(Array.isArray(cursorKeys) && cursorKeys.length > 0 && cursorKeys.every(isKey)))
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'cursorKeys is not a list of secrets of 32 characters at least',
+      hint: 'Make one with: openssl rand -base64 32',
+    })
   if (
     roles !== undefined &&
     !(

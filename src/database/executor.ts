@@ -18,6 +18,7 @@ import {
   type RootOperationNode,
 } from 'kysely'
 import type { TenonDriver } from './driver.ts'
+import type { ValueParsers } from './value-parsers.ts'
 
 /** What every executor of one session shares. */
 export interface ExecutorOwner {
@@ -26,6 +27,10 @@ export interface ExecutorOwner {
   readonly adapter: DialectAdapter
   /** The server can be asked to cancel; an embedded database cannot. */
   readonly cancellable: boolean
+  /** As generated metadata declares them; undefined without any. */
+  readonly parsers: ValueParsers | undefined
+  /** What cursors of pages are signed with, the current one first. */
+  readonly cursorKeys: readonly string[]
 }
 
 /** While a batch compiles its builders, the executor that did it says so here. */

@@ -13,6 +13,7 @@ export type { DatabaseOptions, ServiceOptions } from './database-options.ts'
 export type { DedicatedConnection, DedicatedResult } from './dedicated-connection.ts'
 export { TenonDialect, type TenonDialectConfig } from './dialect.ts'
 export type { EmbeddedDatabase } from './embedded-lines.ts'
+export { type ExecutorFacts, factsOf } from './executor-facts.ts'
 export type { Facts, RoleFacts } from './facts.ts'
 export type { Connection } from './line-sources.ts'
 export type { LineCounts } from './lines.ts'
@@ -24,3 +25,4 @@ export {
   SessionTransactionBuilder,
   type TransactionOptions,
 } from './transaction.ts'
+export { toParameterText } from './wire/parameters.ts'

@@ -3,6 +3,7 @@
  *
  * Owns the choices for int8, numeric, dates and timestamps, and arrays of every type. All other types keep the client's own parser.
  */
+import pg from 'pg'
 import { checks } from '../generated/checks.ts'
 import { readArray } from '../kernel/array-text.ts'
 import { TenonError } from '../kernel/errors.ts'
@@ -62,6 +63,11 @@ export class ValueParsers {
     return { text: checks.types, name: '', values: encodeParameters([this.#elements], {}) }
   }
 
+  /** The parser of a type by name, for values that come inside of JSON as the text that PostgreSQL gives. */
+  byName(typeName: string, array: boolean): TypeParser {
+    return parserByName(typeName, array, (oid) => this.#scalars.get(oid))
+  }
+
   /** The answer; without one nothing is known. */
   learn(unit: WireUnit, step: number): void {
     const row = unit.error === undefined ? unit.results[step]?.rows[0] : undefined
@@ -101,6 +107,39 @@ export class ValueParsers {
       })
     }
   }
+}
+
+/** Types of the server that pg does not leave as text. */
+const parsedTypes: Readonly<Record<string, number>> = {
+  'pg_catalog.bool': 16,
+  'pg_catalog.bytea': 17,
+  'pg_catalog.int8': int8,
+  'pg_catalog.int2': 21,
+  'pg_catalog.int4': 23,
+  'pg_catalog.oid': 26,
+  'pg_catalog.json': 114,
+  'pg_catalog.point': 600,
+  'pg_catalog.float4': 700,
+  'pg_catalog.float8': 701,
+  'pg_catalog.circle': 718,
+  'pg_catalog.date': date,
+  'pg_catalog.timestamp': 1114,
+  'pg_catalog.timestamptz': 1184,
+  'pg_catalog.interval': 1186,
+  'pg_catalog.numeric': numeric,
+  'pg_catalog.jsonb': 3802,
+}
+
+/** The parser of a type by its name, `schema.name`; without a database object's choices pg's own. */
+export function parserByName(
+  typeName: string,
+  array: boolean,
+  chosen: (oid: number) => TypeParser | undefined = () => undefined,
+): TypeParser {
+  const oid = parsedTypes[typeName]
+  const own: TypeParser = oid === undefined ? (text) => text : (pg.types.getTypeParser(oid, 'text') as TypeParser)
+  const parse = (oid === undefined ? undefined : chosen(oid)) ?? own
+  return array ? (text) => readArray(text, parse, typeName === 'pg_catalog.box' ? ';' : ',') : parse
 }
 
 function scalarParsers(choices: ParserChoices): ReadonlyMap<number, TypeParser> {

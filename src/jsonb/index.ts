@@ -2,7 +2,7 @@
 
 export { explainIndexes, type IndexExplanation } from './explain-indexes.ts'
 export type { JsonConditionName } from './json-filter.ts'
-export { isJsonPatch, type JsonPatch, JsonPatchBuilder, type JsonPatchPath, patch } from './json-patch.ts'
+export { applyPatch, isJsonPatch, type JsonPatch, JsonPatchBuilder, type JsonPatchPath, patch } from './json-patch.ts'
 export {
   JsonReference,
   json,
@@ -28,3 +28,4 @@ export type {
 } from './json-shape.ts'
 export { type JsonTableColumn, type JsonTableRow, type JsonTableTypes, jsonTable } from './json-table.ts'
 export type { JsonSteps } from './json-text.ts'
+export { toJsonText } from './json-text.ts'

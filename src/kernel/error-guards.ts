@@ -11,6 +11,7 @@ import {
   isTenonError,
   type NotFoundError,
   type TenonError,
+  type ValuesError,
 } from './errors.ts'
 import { isSqlstate } from './sqlstate.ts'
 
@@ -255,6 +256,20 @@ export function isRetryable(
  */
 export function isNotFound(error: unknown, table?: string): error is NotFoundError {
   return isTenonError(error) && error.code === 'NOT_FOUND' && (table === undefined || error.table === table)
+}
+
+/**
+ * Whether an update found that its row was changed since the version it was made of.
+ *
+ * @param table - its name, to ask for that one alone
+ */
+export function isStaleRow(error: unknown, table?: string): error is TenonError {
+  return isTenonError(error) && error.code === 'ROW_STALE' && (table === undefined || error.table === table)
+}
+
+/** Whether values did not fit the schema of their table; the error has `issues`. */
+export function isValuesInvalid(error: unknown, table?: string): error is ValuesError {
+  return isTenonError(error) && error.code === 'VALUES_INVALID' && (table === undefined || error.table === table)
 }
 
 type LimitCode = Extract<ErrorCode, `LIMIT_${string}`>

@@ -19,6 +19,7 @@ export type TenonErrorName =
   | 'ConnectionLostError'
   | 'CommitUnknownError'
   | 'NotFoundError'
+  | 'ValuesError'
 
 /** What an error is made from. */
 export interface TenonErrorOptions extends ErrorObjectNames {
@@ -264,6 +265,43 @@ export class CommitUnknownError extends TenonError {
 /** What a {@link NotFoundError} is made from. */
 export interface NotFoundErrorOptions extends Omit<TenonErrorOptions, 'code' | 'message'> {
   readonly message?: string | undefined
+}
+
+/** One thing that is wrong with values: where, and what. */
+export interface ValuesIssue {
+  /** From the row inwards; the first step is a position where several rows were given. */
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+/** What a {@link ValuesError} is made from. */
+export interface ValuesErrorOptions {
+  readonly table?: string | undefined
+  readonly issues: readonly ValuesIssue[]
+}
+
+/** Values of a row do not fit its schema; nothing was sent. */
+export class ValuesError extends TenonError {
+  declare readonly name: 'ValuesError'
+  declare readonly code: 'VALUES_INVALID'
+  /** All that is wrong, as the schema says it. */
+  declare readonly issues: readonly ValuesIssue[]
+
+  static {
+    fixPrototype(ValuesError.prototype, 'ValuesError')
+  }
+
+  /** @param options - the table and what is wrong */
+  constructor({ table, issues }: ValuesErrorOptions) {
+    const places = issues.slice(0, 5).map(({ path }) => path.map(String).join('.') || 'the row')
+    super({
+      code: 'VALUES_INVALID',
+      table,
+      message: `values${table === undefined ? '' : ` for ${table}`} do not fit the schema: ${[...new Set(places)].join(', ')}`,
+      hint: 'See issues for what is wrong with each.',
+    })
+    put(this, 'issues', issues)
+  }
 }
 
 /** No row where exactly one was asked for. Under row-level security a hidden row is not found either. */

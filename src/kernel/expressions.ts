@@ -5,6 +5,7 @@
  */
 import {
   type AliasableExpression,
+  AliasNode,
   BinaryOperationNode,
   CaseNode,
   CastNode,
@@ -12,9 +13,12 @@ import {
   type Expression,
   ExpressionWrapper,
   FunctionNode,
+  IdentifierNode,
   type OperationNode,
   OperatorNode,
   ParensNode,
+  SelectionNode,
+  UnaryOperationNode,
   ValueNode,
   WhenNode,
 } from 'kysely'
@@ -59,6 +63,11 @@ export function binary(left: Sql, operator: string, right: Sql): Sql {
   return BinaryOperationNode.create(operand(left), OperatorNode.create(operator as '='), operand(right))
 }
 
+/** `not (…)` */
+export function negated(node: Sql): Sql {
+  return UnaryOperationNode.create(OperatorNode.create('not'), ParensNode.create(node))
+}
+
 export function isNull(node: Sql): Sql {
   return binary(node, 'is', constant(null))
 }
@@ -86,6 +95,11 @@ function joined(nodes: readonly Sql[], operator: 'and' | 'or'): Sql | undefined 
 export function choose(condition: Sql, then: Sql, otherwise: Sql): Sql {
   const whens = CaseNode.cloneWithWhen(CaseNode.create(), WhenNode.cloneWithResult(WhenNode.create(condition), then))
   return CaseNode.cloneWith(whens, { else: otherwise })
+}
+
+/** An expression of a select list, under a name. */
+export function aliased(node: Sql, name: string): SelectionNode {
+  return SelectionNode.create(AliasNode.create(node, IdentifierNode.create(name)))
 }
 
 export function nodeOf(expression: Expression<unknown>): Sql {

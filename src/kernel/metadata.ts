@@ -28,6 +28,8 @@ export interface ColumnMetadata {
   readonly type: string
   /** Schema and name of the type, of its elements for an array; a domain by its own name. */
   readonly typeName: string
+  /** Of a domain: schema and name of the type beneath, of its elements for an array. */
+  readonly baseTypeName?: string
   readonly array?: true
   readonly nullable?: true
   /** May be left out of an INSERT. */
@@ -74,6 +76,24 @@ export interface ForeignKeyMetadata {
   readonly onUpdate?: ForeignKeyAction
   readonly onDelete?: ForeignKeyAction
   readonly deferrable?: true
+}
+
+/** How rows of another table belong to one of this. */
+export interface RelationMetadata {
+  readonly kind: 'one' | 'many'
+  /** Key of the other table in `DB`. */
+  readonly table: string
+  /** Columns here, and those of the other table that equal them, or of `through` in its turn. */
+  readonly columns: readonly string[]
+  readonly referencedColumns: readonly string[]
+  /** There may be none where one is asked for. */
+  readonly nullable?: true
+  /** A table that joins the two: its columns that equal `columns`, and those that equal `referencedColumns`. */
+  readonly through?: {
+    readonly table: string
+    readonly columns: readonly string[]
+    readonly referencedColumns: readonly string[]
+  }
 }
 
 /** One key of an index: a column or an expression. */
@@ -131,6 +151,8 @@ export interface TableMetadata {
   readonly primaryKey: readonly string[]
   readonly uniqueKeys: readonly UniqueKeyMetadata[]
   readonly foreignKeys: readonly ForeignKeyMetadata[]
+  /** From foreign keys, in both directions, by the names that loading them takes. */
+  readonly relations: Readonly<Record<string, RelationMetadata>>
   readonly indexes: readonly IndexMetadata[]
   readonly checks: readonly CheckMetadata[]
   /** `forced`: it binds the owner too. */

@@ -51,3 +51,11 @@ test('02-migrations lints, applies, isolates, audits, finds drift, exports and g
   expect(output).toMatch(/app\/0001_documents pending, app\/0002_body_index pending\n$/)
   expect(code).toBe(0)
 })
+
+test('04-repositories filters, pages, patches and loads', { timeout: 60_000 }, async () => {
+  const { code, output } = await run('04-repositories.ts')
+  expect(output).toMatch(/^important: Ash, Elm; another user sees 0\n {2}tags has: projects_metadata_idx\n/)
+  expect(output).toMatch(/pages of 5: Ash, Elm \| Fir, Oak\nOak: \{"tags":\["important","old"\],"priority":5\}\n/)
+  expect(output).toMatch(/Ada: plant, water in 1 round trip\n$/)
+  expect(code).toBe(0)
+})

@@ -66,6 +66,17 @@ export function assertUnitBytes(statements: readonly (readonly WireValue[])[]): 
   }
 }
 
+/**
+ * A value as the text of a parameter: an array as an array literal, bytes in hex.
+ *
+ * @throws {TenonError} as {@link encodeParameters} does
+ */
+export function toParameterText(value: unknown): string | null {
+  const encoded = encodeParameter(value, 0, {})
+  if (encoded === null || typeof encoded === 'string') return encoded
+  return `\\x${Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength).toString('hex')}`
+}
+
 function encodeParameter(value: unknown, index: number, options: ParameterOptions): WireValue {
   switch (typeof value) {
     case 'string':

@@ -10,7 +10,7 @@ import { TenonError } from '../../kernel/errors.ts'
 /** Functions of pg_catalog that read their arguments and nothing else. */
 export const pureFunctions: ReadonlySet<string> = new Set(
   (
-    'abs any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
+    'abs all any any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
     'bool_and bool_or btrim cardinality ceil ceiling char_length coalesce concat concat_ws count cume_dist current_date ' +
     'date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid greatest initcap json_agg ' +
     'json_array_length json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text ' +
@@ -18,7 +18,7 @@ export const pureFunctions: ReadonlySet<string> = new Set(
     'jsonb_insert jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty json_array_elements json_array_elements_text json_each json_each_text ' +
     'jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof json_object_keys json_strip_nulls json_typeof lag last_value lead least left length ln log lower lpad ltrim max min mod ' +
     'now nth_value ntile nullif num_nulls octet_length percent_rank percentile_cont percentile_disc position power random rank regexp_replace repeat ' +
-    'replace reverse right round row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
+    'replace reverse right round row row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
     'to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector phraseto_tsquery plainto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd ' +
     'translate trim trunc unnest upper uuid_generate_v4 width_bucket'
   ).split(' '),

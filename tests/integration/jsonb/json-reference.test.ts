@@ -363,6 +363,7 @@ describe('indexes', () => {
       primaryKey: ['id'],
       uniqueKeys: [],
       foreignKeys: [],
+      relations: {},
       indexes,
       checks: [],
       rowSecurity: 'off',

@@ -1,0 +1,39 @@
+/** What runs queries: a session, a transaction, a service, or any Kysely. */
+import { createQueryId, type QueryExecutor, type QueryResult, type RootOperationNode } from 'kysely'
+
+/** Anything that runs queries: a session, `db.service()`, a transaction of either, or a Kysely of another dialect of PostgreSQL. */
+export interface Executor {
+  getExecutor(): QueryExecutor
+}
+
+/** How a query is run. */
+export interface RunOptions {
+  /** Ends the waiting, and asks the server to stop. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Runs one query through the executor's plugins. */
+export async function runQuery<Row>(
+  executor: Executor,
+  node: RootOperationNode,
+  { signal }: RunOptions = {},
+): Promise<QueryResult<Row>> {
+  const own = executor.getExecutor()
+  const queryId = createQueryId()
+  const compiled = own.compileQuery(own.transformQuery(node, queryId), queryId)
+  return await own.executeQuery<Row>(compiled, signal === undefined ? undefined : { signal })
+}
+
+/** Runs one query and gives its rows as they arrive. */
+export async function* streamQuery<Row>(
+  executor: Executor,
+  node: RootOperationNode,
+  chunkSize: number,
+  { signal }: RunOptions = {},
+): AsyncGenerator<Row> {
+  const own = executor.getExecutor()
+  const queryId = createQueryId()
+  const compiled = own.compileQuery(own.transformQuery(node, queryId), queryId)
+  for await (const { rows } of own.stream<Row>(compiled, chunkSize, signal === undefined ? undefined : { signal }))
+    yield* rows
+}

@@ -1,0 +1,23 @@
+/**
+ * Rows as one array per column: any number of them in one statement, past the protocol's 65,535 parameters.
+ *
+ * Values are cast to the column's type without its length or precision: those are checked when the row is stored, where a cast would cut.
+ */
+import { toParameterText } from '../database/index.ts'
+import { bound, call, cast, type Sql } from '../kernel/expressions.ts'
+import { quoteQualified } from '../kernel/identifier.ts'
+import type { TableMetadata } from '../kernel/metadata.ts'
+import { columnOf, plainValue } from './columns.ts'
+
+/** `unnest($1::type[])` of a column's values; several in one select list go in step. */
+export function unnestNode(table: TableMetadata, key: string, values: readonly unknown[]): Sql {
+  const { typeName, array, type: sqlType } = columnOf(table, key)
+  const [schema = '', ...name] = typeName.split('.')
+  const type = quoteQualified(schema, name.join('.'))
+  const plain = values.map((value) => (value === undefined ? null : plainValue(table, key, value)))
+  if (array !== true) return call('unnest', bound(plain, `${type}[]`))
+  // Arrays of arrays would be one array with more dimensions: each goes as the text of an array.
+  const texts = plain.map((value) => (value === null ? null : toParameterText(value)))
+  // A domain over an array is one by itself.
+  return cast(call('unnest', bound(texts, 'text[]')), sqlType.endsWith('[]') ? `${type}[]` : type)
+}

@@ -1,0 +1,89 @@
+/**
+ * A table as queries need it: references to its columns, and values as its columns take them.
+ *
+ * Owns what is asked of a column by its type. Names are keys of `DB`: plugins of the executor turn them into the database's.
+ */
+import { ColumnNode, ReferenceNode, SelectionNode, TableNode, ValueNode } from 'kysely'
+import { applyPatch, isJsonPatch, toJsonText } from '../jsonb/index.ts'
+import { TenonError } from '../kernel/errors.ts'
+import type { Sql } from '../kernel/expressions.ts'
+import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
+
+/** What conditions a column knows. */
+export type ColumnKind = 'json' | 'array' | 'range' | 'tsvector' | 'scalar'
+
+const ranges = /(?:range|multirange)$/
+
+/** A reference to a place of the query: no qualifier while only one table is in it. */
+export type Qualifier = string | undefined
+
+export function refuse(table: TableMetadata, what: string, hint: string): never {
+  throw new TenonError({ code: 'QUERY_FILTER', message: `${table.key}: ${what}`, hint, table: table.name })
+}
+
+/** @throws {TenonError} QUERY_FILTER when the table has no such column */
+export function columnOf(table: TableMetadata, key: string): ColumnMetadata {
+  const column = Object.hasOwn(table.columns, key) ? table.columns[key] : undefined
+  if (column !== undefined) return column
+  return refuse(table, 'there is no column of that name', `Columns: ${Object.keys(table.columns).join(', ')}.`)
+}
+
+export function kindOf({ typeName, baseTypeName, array }: ColumnMetadata): ColumnKind {
+  const name = baseTypeName ?? typeName
+  if (array === true) return 'array'
+  if (name === 'pg_catalog.jsonb' || name === 'pg_catalog.json') return 'json'
+  if (name === 'pg_catalog.tsvector') return 'tsvector'
+  return name.startsWith('pg_catalog.') && ranges.test(name) ? 'range' : 'scalar'
+}
+
+/** Whether a column, or its elements, are json of either kind. */
+function isJson({ typeName, baseTypeName }: ColumnMetadata): boolean {
+  const name = baseTypeName ?? typeName
+  return name === 'pg_catalog.jsonb' || name === 'pg_catalog.json'
+}
+
+/** A table in FROM. */
+export function tableNode(table: TableMetadata): TableNode {
+  const [name = '', schema] = table.key.split('.').reverse()
+  return schema === undefined ? TableNode.create(name) : TableNode.createWithSchema(schema, name)
+}
+
+/** A column, of a table or alias where the query has several. */
+export function reference(table: TableMetadata, key: string, qualifier: Qualifier): Sql {
+  columnOf(table, key)
+  const column = ColumnNode.create(key)
+  if (qualifier === undefined) return ReferenceNode.create(column)
+  return ReferenceNode.create(column, qualifier === table.key ? tableNode(table) : TableNode.create(qualifier))
+}
+
+/** A column in a select list. */
+export function columnSelection(table: TableMetadata, key: string, qualifier: Qualifier): SelectionNode {
+  // A reference is what a selection holds; Kysely's type of it lists the kinds.
+  return SelectionNode.create(reference(table, key, qualifier) as ReferenceNode)
+}
+
+/** A name for what is no column of a table. */
+export function freeName(table: TableMetadata, name: string): string {
+  let free = name
+  while (Object.hasOwn(table.columns, free)) free = `${free}x`
+  return free
+}
+
+/** A value as a column takes it: json as text, a patch as what it makes of the column. */
+export function valueNode(table: TableMetadata, key: string, value: unknown): Sql {
+  if (isJsonPatch(value)) return applyPatch(reference(table, key, undefined), value)
+  return ValueNode.create(plainValue(table, key, value))
+}
+
+/** The same for a parameter that is not a node of its own. */
+export function plainValue(table: TableMetadata, key: string, value: unknown): unknown {
+  const column = columnOf(table, key)
+  if (value === undefined)
+    return refuse(table, `the value of ${key} is undefined`, 'Leave the column out, or pass null for SQL NULL.')
+  // Of json a string is JSON text, as everywhere with pg.
+  if (value === null || !isJson(column) || typeof value === 'string') return value
+  if (column.array !== true) return toJsonText(value)
+  return (value as readonly unknown[]).map((item) =>
+    item === null || typeof item === 'string' ? item : toJsonText(item),
+  )
+}

@@ -1,0 +1,79 @@
+/**
+ * Cursors of pages: the place of a row in an order, as text of the database, signed.
+ *
+ * Owns that a cursor is taken only for the order it was made for, and only as it was made. What it holds is no secret from whoever was given
+ * the row; what it cannot do is ask for something else.
+ */
+import { Buffer } from 'node:buffer'
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { TenonError } from '../kernel/errors.ts'
+import type { TableMetadata } from '../kernel/metadata.ts'
+import type { OrderTerm } from './order.ts'
+
+/** Values of the order's columns, as text; null is null. */
+export type CursorValues = readonly (string | null)[]
+
+/** Bytes of a signature that are kept. */
+const signatureBytes = 16
+
+/** What says that two orders are the same. */
+function fingerprint(table: TableMetadata, order: readonly OrderTerm[]): string {
+  const text = JSON.stringify([
+    table.schema,
+    table.name,
+    order.map(({ column, direction, nulls }) => [column, direction, nulls]),
+  ])
+  return createHash('sha256').update(text).digest('base64url').slice(0, 8)
+}
+
+function sign(key: string, body: string): Buffer {
+  return createHmac('sha256', key).update(body).digest().subarray(0, signatureBytes)
+}
+
+/** @throws {TenonError} OPTION_INVALID when the database has no keys */
+export function assertCursorKeys(keys: readonly string[]): void {
+  if (keys.length > 0) return
+  throw new TenonError({
+    code: 'OPTION_INVALID',
+    message: 'pages need keys to sign cursors with, and the database was created without any',
+    hint: 'Pass createDatabase({ cursorKeys: [process.env.CURSOR_KEY] }), the same in every process; make one with: openssl rand -base64 32',
+  })
+}
+
+/** The cursor of a row. */
+export function toCursor(
+  table: TableMetadata,
+  order: readonly OrderTerm[],
+  values: CursorValues,
+  keys: readonly string[],
+): string {
+  const body = Buffer.from(JSON.stringify([fingerprint(table, order), ...values])).toString('base64url')
+  return `${body}.${sign(keys[0] ?? '', body).toString('base64url')}`
+}
+
+/** @throws {TenonError} CURSOR_INVALID */
+export function fromCursor(
+  table: TableMetadata,
+  order: readonly OrderTerm[],
+  cursor: string,
+  keys: readonly string[],
+): CursorValues {
+  const invalid = (message: string, hint: string) =>
+    new TenonError({ code: 'CURSOR_INVALID', message, hint, table: table.name })
+  const [body = '', signature = '', ...more] = typeof cursor === 'string' ? cursor.split('.') : []
+  const given = Buffer.from(signature, 'base64url')
+  const isOurs = (key: string) => given.length === signatureBytes && timingSafeEqual(given, sign(key, body))
+  if (more.length > 0 || !keys.some(isOurs))
+    throw invalid(
+      'a cursor is not one that this database made',
+      'It was changed, or signed with a key that is no longer in cursorKeys: begin with the first page.',
+    )
+  // Signed by us, so it is what toCursor wrote.
+  const [made, ...values] = JSON.parse(Buffer.from(body, 'base64url').toString()) as [string, ...CursorValues]
+  if (made !== fingerprint(table, order))
+    throw invalid(
+      'a cursor was made for another order',
+      'Ask with the order of the page it came from, or begin with the first page.',
+    )
+  return values
+}

@@ -1,0 +1,36 @@
+/** tenon/repository: typed access to the tables of generated metadata. */
+export { createRepository, type RepositoryOptions, type Validator } from './create-repository.ts'
+export type { Page } from './read-page.ts'
+export type {
+  Aggregate,
+  AggregateOptions,
+  InsertManyOptions,
+  ListOptions,
+  LockOptions,
+  PageOptions,
+  ReadOptions,
+  Repository,
+  StreamOptions,
+  UpdateOptions,
+  UpsertOptions,
+  WhereArgument,
+  WriteOptions,
+} from './repository.ts'
+export type {
+  AnyTable,
+  ArrayConditions,
+  ColumnOf,
+  Direction,
+  InsertOf,
+  KeyOf,
+  Load,
+  LoadOptions,
+  OrderBy,
+  Result,
+  RowOf,
+  ScalarConditions,
+  TextConditions,
+  UpdateOf,
+  Where,
+} from './table-shape.ts'
+export type { UpsertAction } from './write-rows.ts'
