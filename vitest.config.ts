@@ -45,12 +45,21 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['tests/contract/**/*.test.ts'],
+          exclude: ['tests/contract/import-time.test.ts'],
           globalSetup: ['tests/support/build.ts'],
-          // After the others and one file at a time: one of them measures how long an import takes.
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ['tests/contract/import-time.test.ts'],
+          globalSetup: ['tests/support/build.ts'],
+          // After the others: it measures.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
-          hookTimeout: 120_000,
         },
       },
     ],

@@ -5,8 +5,21 @@
  * Owns what a change does where there is nothing yet: missing parents, and those that are JSON null, are made; a parent that is something
  * else is an error of the statement, never overwritten.
  */
+import type { AliasableExpression, Expression } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { binary, bound, call, cast, choose, constant, isNotNull, parameter, type Sql } from '../kernel/expressions.ts'
+import {
+  binary,
+  bound,
+  call,
+  cast,
+  choose,
+  constant,
+  expressionOf,
+  isNotNull,
+  nodeOf,
+  parameter,
+  type Sql,
+} from '../kernel/expressions.ts'
 import { atPath } from './json-filter.ts'
 import { objectOr } from './json-items.ts'
 import type { JsonAt, JsonItem, JsonKey, JsonPartial, JsonPresent } from './json-shape.ts'
@@ -268,12 +281,21 @@ export function isJsonPatch(value: unknown): value is JsonPatch<unknown> {
   return typeof value === 'object' && value !== null && brand in value
 }
 
-/** The document after a patch. A column that is null counts as `{}`. */
-export function applyPatch(document: Sql, { [brand]: changes }: JsonPatch<unknown>): Sql {
-  return patchNode(
-    changes.root.base.kind === 'column' ? call('coalesce', document, bound(emptyOf(changes), 'jsonb')) : document,
-    changes,
-  )
+/**
+ * A document after a patch that was made before, as an expression. A column that is null counts as `{}`.
+ *
+ * @example
+ * ```ts
+ * me.updateTable('projects').set(({ ref }) => ({ metadata: applyPatch(ref('metadata'), change) }))
+ * ```
+ */
+export function applyPatch<T>(
+  document: Expression<T | null>,
+  { [brand]: changes }: JsonPatch<T>,
+): AliasableExpression<T> {
+  const node = nodeOf(document)
+  const base = changes.root.base.kind === 'column' ? call('coalesce', node, bound(emptyOf(changes), 'jsonb')) : node
+  return expressionOf(patchNode(base, changes))
 }
 
 const emptyOf = ({ root }: Changes): string =>

@@ -269,7 +269,7 @@ export class JsonReference<T> implements AliasableExpression<T | null> {
    * ```
    */
   patch(change: (builder: JsonPatchBuilder<T>) => unknown): AliasableExpression<T> {
-    return expressionOf(applyPatch(this.toOperationNode(), patch<T>(change)))
+    return applyPatch<T>(this, patch<T>(change))
   }
 
   /** `jsonb_array_elements` as a source of rows: one column `value`. No array, no rows. */

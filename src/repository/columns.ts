@@ -6,7 +6,7 @@
 import { ColumnNode, ReferenceNode, SelectionNode, TableNode, ValueNode } from 'kysely'
 import { applyPatch, isJsonPatch, toJsonText } from '../jsonb/index.ts'
 import { TenonError } from '../kernel/errors.ts'
-import type { Sql } from '../kernel/expressions.ts'
+import { expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
 
 /** What conditions a column knows. */
@@ -71,7 +71,7 @@ export function freeName(table: TableMetadata, name: string): string {
 
 /** A value as a column takes it: json as text, a patch as what it makes of the column. */
 export function valueNode(table: TableMetadata, key: string, value: unknown): Sql {
-  if (isJsonPatch(value)) return applyPatch(reference(table, key, undefined), value)
+  if (isJsonPatch(value)) return nodeOf(applyPatch(expressionOf(reference(table, key, undefined)), value))
   return ValueNode.create(plainValue(table, key, value))
 }
 

@@ -453,8 +453,13 @@ class Methods {
     return { ...(checked.data as Values), ...Object.fromEntries(entries.filter(([, value]) => isJsonPatch(value))) }
   }
 
+  /** Columns to return; `[]` for none, where no policy lets the row be read. */
+  #returning({ returning }: Loose): readonly string[] {
+    return Array.isArray(returning) && returning.length === 0 ? [] : readSelect(this.#table, returning)
+  }
+
   async insert(executor: Executor, values: Values, options: Loose & RunOptions = {}): Promise<Row> {
-    const select = readSelect(this.#table, options['returning'])
+    const select = this.#returning(options)
     const node = insertNode(this.#table, this.#validated(values, 'insert'), select)
     const { rows } = await runQuery<Row>(executor, node, options)
     // A trigger or rule may leave the row out.
@@ -479,19 +484,24 @@ class Methods {
       onProgress?.({ inserted })
     }
     const chunks = inChunks(rows, chunkSize, (row, i) => this.#validated(row, 'insert', [i]))
-    const first = await chunks.next()
-    if (first.done === true) return 0
-    const second = await chunks.next()
-    if (second.done === true && byColumns(this.#table, first.value).length === 1) {
-      await write(executor, first.value)
+    try {
+      const first = await chunks.next()
+      if (first.done === true) return 0
+      const second = await chunks.next()
+      if (second.done === true && byColumns(this.#table, first.value).length === 1) {
+        await write(executor, first.value)
+        return inserted
+      }
+      await inTransaction(this.#table, executor, async (trx) => {
+        await write(trx, first.value)
+        if (second.done !== true) await write(trx, second.value)
+        for await (const chunk of chunks) await write(trx, chunk)
+      })
       return inserted
+    } finally {
+      // Closes what the rows come from, after a failure too.
+      await chunks.return(undefined)
     }
-    await inTransaction(this.#table, executor, async (trx) => {
-      await write(trx, first.value)
-      if (second.done !== true) await write(trx, second.value)
-      for await (const chunk of chunks) await write(trx, chunk)
-    })
-    return inserted
   }
 
   #conflict(columns: readonly string[], options: Loose): Conflict {
@@ -558,20 +568,16 @@ class Methods {
   async update(executor: Executor, key: unknown, given: Values, options: Loose & RunOptions = {}): Promise<Row> {
     const table = this.#table
     const { version } = options
-    const select = readSelect(table, options['returning'])
+    const select = this.#returning(options)
     const where = [this.#keyNode(key, undefined), ...this.#live({}, undefined)]
     if (version !== undefined) {
       if (this.#version === undefined)
         return refuse(table, 'the repository has no version column', "Pass createRepository(table, { version: '…' }).")
       where.push(binary(reference(table, this.#version, undefined), '=', parameter(version)))
     }
-    const { rows } = await runQuery<Row>(
-      executor,
-      updateNode(table, this.#validated(given, 'update'), where, select, this.#version),
-      options,
-    )
-    const [row] = rows
-    if (row !== undefined) return row
+    const node = updateNode(table, this.#validated(given, 'update'), where, select, this.#version)
+    const { rows, numAffectedRows = 0n } = await runQuery<Row>(executor, node, options)
+    if (rows[0] !== undefined || numAffectedRows > 0n) return rows[0] ?? {}
     if (
       version !== undefined &&
       (await this.find(executor, key, { signal: options.signal, select: [this.#version] })) !== undefined

@@ -62,7 +62,7 @@ async function loadBatch(
   }
 }
 
-const alias = 't1'
+const alias = 'tenont1'
 
 /** Rows of the target by the key of their owner. */
 async function readTargets(

@@ -37,7 +37,8 @@ const group = 50
 /** A relation of a query's table, as an expression. */
 export function nestedNode(query: RelationQuery, facts: ExecutorFacts, depth: number): Nested {
   const { target, select, load, many } = query
-  const alias = `t${depth}`
+  // Names that no table has: one of that name in the outer query would be meant otherwise.
+  const alias = `tenont${depth}`
   const columns = select.map((key) => columnJson(target, key, alias, facts))
   const nested = load.map((each) => ({ name: each.name, ...nestedNode({ ...each, outer: alias }, facts, depth + 1) }))
   const names = [...select, ...nested.map(({ name }) => name)]

@@ -121,7 +121,7 @@ export function ownerColumns(
   return via.columns.map((key) => reference(through, key, joinName(depth)))
 }
 
-const joinName = (depth: number) => `j${depth}`
+const joinName = (depth: number) => `tenonj${depth}`
 
 /** `from target as alias where …`: the rows that `owned` is true of. */
 export function relatedRows(

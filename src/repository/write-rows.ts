@@ -166,7 +166,7 @@ export function updateNode(
   }
 }
 
-/** UPDATE of many rows, each with values of its own: `from (select unnest(…), …) as given`. */
+/** UPDATE of many rows, each with values of its own: `from (select unnest(…), …) as tenongiven`. */
 export function updateManyNode(
   table: TableMetadata,
   key: readonly string[],
@@ -185,8 +185,8 @@ export function updateManyNode(
     ),
   )
   const given = { ...SelectQueryNode.create(), selections: lists }
-  const from: FromNode = { kind: 'FromNode', froms: [aliased(given, 'given').selection as OperationNode] }
-  const value = (i: number) => ReferenceNode.create(ColumnNode.create(`v${i}`), TableNode.create('given'))
+  const from: FromNode = { kind: 'FromNode', froms: [aliased(given, 'tenongiven').selection as OperationNode] }
+  const value = (i: number) => ReferenceNode.create(ColumnNode.create(`v${i}`), TableNode.create('tenongiven'))
   const updates = columns.map((column, i) => ColumnUpdateNode.create(ColumnNode.create(column), value(key.length + i)))
   if (increment !== undefined)
     updates.push(

@@ -5,6 +5,8 @@ import type { CheckValue } from '../../src/codegen/check-values.ts'
 import { createNameMapper, TypeNames, toDocComment, toPascalCase, toPropertyKey } from '../../src/codegen/names.ts'
 import { parseNodeTree } from '../../src/codegen/node-tree.ts'
 import { toJavaScriptPattern, toLikePattern } from '../../src/codegen/patterns.ts'
+import { relationsOf } from '../../src/codegen/relations.ts'
+import type { ForeignKeyMetadata, TableMetadata } from '../../src/metadata/index.ts'
 
 describe('toJavaScriptPattern', () => {
   it.each([
@@ -197,5 +199,92 @@ describe('names', () => {
       ['Mixed', false],
     ])
     expect(createNameMapper(false).toKey('user_name')).toBe('user_name')
+  })
+})
+
+describe('relationsOf', () => {
+  const column = (name: string, nullable = false) => ({
+    name,
+    type: 'int',
+    typeName: 'pg_catalog.int4',
+    ...(nullable ? { nullable: true as const } : {}),
+  })
+  const table = (
+    name: string,
+    columns: readonly ReturnType<typeof column>[],
+    primaryKey: readonly string[],
+    foreignKeys: readonly (readonly [column: string, table: string, cardinality?: 'one-to-one'])[],
+  ): TableMetadata => ({
+    key: name,
+    schema: 'public',
+    name,
+    kind: 'table',
+    columns: Object.fromEntries(columns.map((each) => [each.name, each])),
+    primaryKey,
+    uniqueKeys: [],
+    foreignKeys: foreignKeys.map(
+      ([own, target, cardinality]): ForeignKeyMetadata => ({
+        name: `${name}_${own}_fkey`,
+        columns: [own],
+        schema: 'public',
+        table: target,
+        referencedColumns: ['id'],
+        cardinality: cardinality ?? 'many-to-one',
+      }),
+    ),
+    relations: {},
+    indexes: [],
+    checks: [],
+    rowSecurity: 'off',
+    policies: [],
+  })
+  const id = column('id')
+
+  it('names them after what they lead to, apart where two lead to the same', () => {
+    const relations = relationsOf([
+      table('users', [id, column('boss_id', true), column('tags')], ['id'], [['boss_id', 'users']]),
+      table(
+        'messages',
+        [id, column('sender_id'), column('recipient_id'), column('author')],
+        ['id'],
+        [
+          ['sender_id', 'users'],
+          ['recipient_id', 'users'],
+          ['author', 'users'],
+        ],
+      ),
+      table('settings', [column('user_id')], ['user_id'], [['user_id', 'users', 'one-to-one']]),
+      table('tags', [id], ['id'], []),
+      table(
+        'user_tags',
+        [column('user_id'), column('tag_id')],
+        ['user_id', 'tag_id'],
+        [
+          ['user_id', 'users'],
+          ['tag_id', 'tags'],
+        ],
+      ),
+    ])
+    const shown = (key: string) =>
+      Object.entries(relations.get(key) ?? {}).map(([name, { kind, table: target, nullable, through }]) =>
+        [name, kind, target, ...(nullable ? ['or none'] : []), ...(through ? [`through ${through.table}`] : [])].join(
+          ' ',
+        ),
+      )
+    expect(shown('users')).toEqual([
+      'boss one users or none',
+      'usersByBoss many users',
+      'messagesBySender many messages',
+      'messagesByRecipient many messages',
+      'messagesByAuthor many messages',
+      'settings one settings or none',
+      'userTags many user_tags',
+      // The column tags has its name already.
+      'tagsThroughUserTags many tags through user_tags',
+    ])
+    // A column called like the row it points at keeps its name.
+    expect(shown('messages')).toEqual(['sender one users', 'recipient one users', 'users one users'])
+    expect(shown('tags')).toEqual(['userTags many user_tags', 'users many users through user_tags'])
+    expect(shown('user_tags')).toEqual(['user one users', 'tag one tags'])
   })
 })

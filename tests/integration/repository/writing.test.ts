@@ -1,4 +1,5 @@
 /** Writing by repositories: what is written, what is refused, and what is said of it, on a server and on PGlite. */
+import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { isStaleRow, isValuesInvalid } from '../../../src/index.ts'
 import { patch } from '../../../src/jsonb/index.ts'
@@ -46,6 +47,27 @@ describe.each(shopKinds)('on %s', (kind) => {
     })
     await expect(r['customers'].insert(shop.ada, { nam: 'x' })).rejects.toMatchObject({ code: 'QUERY_FILTER' })
     expect(await r['customers'].count(shop.service)).toBe(1)
+  })
+
+  it('writes a row that no policy lets be read, when nothing of it is returned', async () => {
+    await sql`create policy tags_write_policy on tags for insert to authenticated with check (id < 100)`.execute(
+      shop.service,
+    )
+    await sql`alter table tags enable row level security`.execute(shop.service)
+    try {
+      await expect(r['tags'].insert(shop.ada, { id: 1, label: 'a' })).rejects.toMatchObject({
+        code: 'ACCESS_POLICY',
+        hint: expect.stringContaining('RETURNING'),
+      })
+      expect(await r['tags'].insert(shop.ada, { id: 1, label: 'a' }, { returning: [] })).toEqual({})
+      await expect(r['tags'].insert(shop.ada, { id: 100, label: 'b' }, { returning: [] })).rejects.toMatchObject({
+        code: 'ACCESS_POLICY',
+      })
+      expect(await r['tags'].count(shop.service)).toBe(1)
+    } finally {
+      await sql`alter table tags disable row level security`.execute(shop.service)
+      await sql`drop policy tags_write_policy on tags`.execute(shop.service)
+    }
   })
 
   it('inserts many rows in few statements, of any types and shapes, all or none', async () => {
