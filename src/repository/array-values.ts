@@ -7,14 +7,16 @@ import { toParameterText } from '../database/index.ts'
 import { bound, call, cast, type Sql } from '../kernel/expressions.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
-import { columnOf, plainValue } from './columns.ts'
+import { columnOf, isJson, plainValue } from './columns.ts'
 
 /** `unnest($1::type[])` of a column's values; several in one select list go in step. */
 export function unnestNode(table: TableMetadata, key: string, values: readonly unknown[]): Sql {
-  const { typeName, array, type: sqlType } = columnOf(table, key)
+  const column = columnOf(table, key)
+  const { typeName, array, type: sqlType } = column
+  const json = isJson(column)
   const [schema = '', ...name] = typeName.split('.')
   const type = quoteQualified(schema, name.join('.'))
-  const plain = values.map((value) => (value === undefined ? null : plainValue(table, key, value)))
+  const plain = values.map((value) => (value === undefined ? null : json ? plainValue(table, key, value) : value))
   if (array !== true) return call('unnest', bound(plain, `${type}[]`))
   // Arrays of arrays would be one array with more dimensions: each goes as the text of an array.
   const texts = plain.map((value) => (value === null ? null : toParameterText(value)))

@@ -37,7 +37,7 @@ export function kindOf({ typeName, baseTypeName, array }: ColumnMetadata): Colum
 }
 
 /** Whether a column, or its elements, are json of either kind. */
-function isJson({ typeName, baseTypeName }: ColumnMetadata): boolean {
+export function isJson({ typeName, baseTypeName }: ColumnMetadata): boolean {
   const name = baseTypeName ?? typeName
   return name === 'pg_catalog.jsonb' || name === 'pg_catalog.json'
 }

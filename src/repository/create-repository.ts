@@ -714,14 +714,24 @@ function byColumns(
   rows: readonly Values[],
 ): readonly { readonly columns: readonly string[]; readonly rows: readonly Values[] }[] {
   const groups = new Map<string, { readonly columns: readonly string[]; readonly rows: Values[] }>()
+  let last: { readonly columns: readonly string[]; readonly rows: Values[] } | undefined
   for (const row of rows) {
-    const columns = writtenColumns(table, [row], 'insertable')
-    const key = [...columns].sort().join('\0')
-    const group = groups.get(key) ?? { columns, rows: [] }
-    group.rows.push(row)
-    groups.set(key, group)
+    // Most rows have the columns of the one before.
+    if (last === undefined || !hasColumns(row, last.columns)) {
+      const columns = writtenColumns(table, [row], 'insertable')
+      const key = [...columns].sort().join('\0')
+      last = groups.get(key) ?? { columns, rows: [] }
+      groups.set(key, last)
+    }
+    last.rows.push(row)
   }
   return [...groups.values()]
+}
+
+function hasColumns(row: Values, columns: readonly string[]): boolean {
+  if (typeof row !== 'object' || row === null) return false
+  const keys = Object.keys(row)
+  return keys.length === columns.length && columns.every((column, i) => keys[i] === column && row[column] !== undefined)
 }
 
 async function* inChunks(

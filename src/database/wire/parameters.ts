@@ -176,16 +176,22 @@ function arrayLiteral(array: readonly unknown[], depth: number): string {
   for (let i = 0; i < array.length; i++) {
     if (i > 0) literal += ','
     const item = array[i]
-    if (item === null || item === undefined) literal += 'NULL'
+    if (typeof item === 'string') literal += quoted(item)
+    else if (item === null || item === undefined) literal += 'NULL'
     else if (Array.isArray(item)) literal += arrayLiteral(item, depth + 1)
     else {
       const element = convert(item, [])
       if (element === null) literal += 'NULL'
-      else if (typeof element === 'string') literal += `"${element.replace(/\\/g, '\\\\').replace(/"/g, '\\"')}"`
+      else if (typeof element === 'string') literal += quoted(element)
       else literal += `\\\\x${Buffer.from(element.buffer, element.byteOffset, element.byteLength).toString('hex')}`
     }
   }
   return `${literal}}`
+}
+
+/** An item of an array literal. */
+function quoted(text: string): string {
+  return `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`
 }
 
 /** Local time with its offset, as pg writes it: a `timestamp` column keeps the wall clock, a `timestamptz` the instant. */
