@@ -9,17 +9,22 @@ import { quoteQualified } from '../kernel/identifier.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { columnOf, isJson, plainValue } from './columns.ts'
 
+/** The type of an array of a column's values. */
+export function arrayTypeOf(table: TableMetadata, key: string): string {
+  const [schema = '', ...name] = columnOf(table, key).typeName.split('.')
+  return `${quoteQualified(schema, name.join('.'))}[]`
+}
+
 /** `unnest($1::type[])` of a column's values; several in one select list go in step. */
 export function unnestNode(table: TableMetadata, key: string, values: readonly unknown[]): Sql {
   const column = columnOf(table, key)
-  const { typeName, array, type: sqlType } = column
+  const { array, type: sqlType } = column
   const json = isJson(column)
-  const [schema = '', ...name] = typeName.split('.')
-  const type = quoteQualified(schema, name.join('.'))
+  const type = arrayTypeOf(table, key)
   const plain = values.map((value) => (value === undefined ? null : json ? plainValue(table, key, value) : value))
-  if (array !== true) return call('unnest', bound(plain, `${type}[]`))
+  if (array !== true) return call('unnest', bound(plain, type))
   // Arrays of arrays would be one array with more dimensions: each goes as the text of an array.
   const texts = plain.map((value) => (value === null ? null : toParameterText(value)))
   // A domain over an array is one by itself.
-  return cast(call('unnest', bound(texts, 'text[]')), sqlType.endsWith('[]') ? `${type}[]` : type)
+  return cast(call('unnest', bound(texts, 'text[]')), sqlType.endsWith('[]') ? type : type.slice(0, -2))
 }

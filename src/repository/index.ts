@@ -1,5 +1,5 @@
 /** tenon/repository: typed access to the tables of generated metadata. */
-export { createRepository, type RepositoryOptions, type Validator } from './create-repository.ts'
+export { createRepository, type RepositoryOptions } from './create-repository.ts'
 export type { Page } from './read-page.ts'
 export type {
   Aggregate,
@@ -16,6 +16,7 @@ export type {
   WhereArgument,
   WriteOptions,
 } from './repository.ts'
+export type { Validator } from './repository-core.ts'
 export type {
   AnyTable,
   ArrayConditions,

@@ -3,6 +3,7 @@
  */
 import {
   type FromNode,
+  type JoinNode,
   LimitNode,
   OffsetNode,
   type SelectionNode,
@@ -31,6 +32,8 @@ export interface Reading {
   readonly order: readonly OrderTerm[]
   readonly limit?: number | undefined
   readonly offset?: number | undefined
+  /** What is joined to the table, with columns of names that no table has. */
+  readonly joins?: readonly JoinNode[]
   /** FOR UPDATE and the like. */
   readonly lock?: readonly SelectModifierNode[]
   /** Further expressions under names that no column has. */
@@ -47,7 +50,7 @@ export interface Prepared {
 
 /** Makes the query of a reading, with relations that are loaded as JSON. */
 export function prepareRead(reading: Reading, facts: ExecutorFacts): Prepared {
-  const { table, select, where, order, limit, offset, lock = [], extra = {} } = reading
+  const { table, select, where, order, limit, offset, joins = [], lock = [], extra = {} } = reading
   const load = reading.strategy === 'batch' ? [] : reading.load
   const isAlone = load.length === 0
   const qualifier = isAlone ? undefined : table.key
@@ -66,6 +69,7 @@ export function prepareRead(reading: Reading, facts: ExecutorFacts): Prepared {
     ...SelectQueryNode.create(),
     from,
     selections,
+    ...(joins.length === 0 ? {} : { joins }),
     ...(where.length === 0 ? {} : { where: { kind: 'WhereNode', where: all(where) } }),
     ...(order.length === 0 ? {} : { orderBy: orderNode(table, order, qualifier) }),
     ...(limit === undefined ? {} : { limit: LimitNode.create(ValueNode.create(limit)) }),

@@ -25,6 +25,11 @@ import type { Row } from './read-rows.ts'
 /** Values of a row, by column. */
 export type Values = Readonly<Record<string, unknown>>
 
+/** What two values of a key have in common when they are written the same. */
+export function keyText(value: unknown): string {
+  return value instanceof Date ? String(value.getTime()) : String(value)
+}
+
 /** The columns that rows give values for. @throws {TenonError} QUERY_FILTER when one of them takes none */
 export function writtenColumns(
   table: TableMetadata,

@@ -12,7 +12,7 @@ export const pureFunctions: ReadonlySet<string> = new Set(
   (
     'abs all any any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
     'bool_and bool_or btrim cardinality ceil ceiling char_length coalesce concat concat_ws count cume_dist current_date ' +
-    'date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid greatest initcap json_agg ' +
+    'date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid generate_series greatest initcap json_agg ' +
     'json_array_length json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text ' +
     'jsonb_array_length jsonb_build_array jsonb_delete_path jsonb_build_object jsonb_each jsonb_each_text jsonb_exists jsonb_extract_path jsonb_extract_path_text ' +
     'jsonb_insert jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty json_array_elements json_array_elements_text json_each json_each_text ' +

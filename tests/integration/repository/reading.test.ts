@@ -101,6 +101,16 @@ describe.each(shopKinds)('on %s', (kind) => {
         ({ number }: { number: number }) => number,
       ),
     ).toEqual([5, 3])
+    // The server says which values are the same.
+    const ids = [order.id.toUpperCase(), order.id, '00000000-0000-0000-0000-000000000000']
+    expect((await r['orders'].findMany(ada, ids)).map(({ id }: { id: string }) => id)).toEqual([order.id, order.id])
+    expect(
+      await r['orders'].findMany(ada, [{ number: '3', customer_id: annId }], {
+        select: ['number'],
+        load: { customer: { select: ['name'] } },
+      }),
+    ).toEqual([{ number: 3, customer: { name: 'Ann' } }])
+    expect(await r['orders'].findMany(ada, [])).toEqual([])
     for (const key of [undefined, null, {}, { name: 'Ann' }, { email: null }, { id: 1, email: 'x' }])
       await expect(r['customers'].find(ada, key)).rejects.toMatchObject({ code: 'QUERY_FILTER' })
   })

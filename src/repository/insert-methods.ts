@@ -1,0 +1,139 @@
+/** The methods that insert: one row, any number, and where a row may be there already. */
+import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { columnOf, refuse } from './columns.ts'
+import { byColumns, inChunks, inTransaction } from './many-rows.ts'
+import { getRow } from './read-methods.ts'
+import type { Row } from './read-rows.ts'
+import { readSelect } from './relations.ts'
+import type { Loose, RepositoryCore } from './repository-core.ts'
+import {
+  type Conflict,
+  insertedName,
+  insertManyNode,
+  insertNode,
+  keyText,
+  type Values,
+  withConflict,
+  writtenColumns,
+} from './write-rows.ts'
+
+type Options = Loose & RunOptions
+
+export function createInsertMethods(core: RepositoryCore) {
+  const { table } = core
+  return {
+    async insert(executor: Executor, values: Values, options: Options = {}): Promise<Row> {
+      const select = core.returning(options)
+      const node = insertNode(table, core.validated(values, 'insert'), select)
+      const { rows } = await runQuery<Row>(executor, node, options)
+      // A trigger or rule may leave the row out.
+      return rows[0] ?? {}
+    },
+
+    async insertMany(
+      executor: Executor,
+      rows: Iterable<Values> | AsyncIterable<Values>,
+      options: Options & { readonly onProgress?: (progress: { readonly inserted: number }) => void } = {},
+    ): Promise<number> {
+      const { chunkSize = 10_000, onProgress } = options
+      if (typeof chunkSize !== 'number' || !Number.isInteger(chunkSize) || chunkSize < 1)
+        return refuse(table, 'chunkSize is no number of rows', 'Pass chunkSize: 10_000.')
+      let inserted = 0
+      const write = async (on: Executor, chunk: readonly Values[]) => {
+        for (const { columns, rows: alike } of byColumns(table, chunk)) {
+          if (columns.length === 0) for (const row of alike) await runQuery(on, insertNode(table, row, []), options)
+          else await runQuery(on, insertManyNode(table, columns, alike, []), options)
+        }
+        inserted += chunk.length
+        onProgress?.({ inserted })
+      }
+      const chunks = inChunks(rows, chunkSize, (row, i) => core.validated(row, 'insert', [i]))
+      try {
+        const first = await chunks.next()
+        if (first.done === true) return 0
+        const second = await chunks.next()
+        if (second.done === true && byColumns(table, first.value).length === 1) {
+          await write(executor, first.value)
+          return inserted
+        }
+        await inTransaction(table, executor, async (trx) => {
+          await write(trx, first.value)
+          if (second.done !== true) await write(trx, second.value)
+          for await (const chunk of chunks) await write(trx, chunk)
+        })
+        return inserted
+      } finally {
+        // Closes what the rows come from, after a failure too.
+        await chunks.return(undefined)
+      }
+    },
+
+    async upsert(executor: Executor, given: Values, options: Options = {}) {
+      const values = core.validated(given, 'insert')
+      const select = readSelect(table, options['returning'])
+      const conflict = conflictOf(core, writtenColumns(table, [values], 'insertable'), options)
+      const node = withConflict(table, insertNode(table, values, []), conflict, select)
+      const { rows } = await runQuery<Row>(executor, node, options)
+      const [row] = rows
+      if (row === undefined) {
+        const key = Object.fromEntries(conflict.on.map((column) => [column, values[column]]))
+        return {
+          action: 'unchanged',
+          row: await getRow(core, executor, key, { ...options, select, withDeleted: true }),
+        }
+      }
+      const { inserted, rest } = takeFlag(row, insertedName(table))
+      return { action: inserted ? 'inserted' : 'updated', row: rest }
+    },
+
+    async upsertMany(executor: Executor, given: readonly Values[], options: Options = {}) {
+      const select = readSelect(table, options['returning'])
+      const values = given.map((row, i) => core.validated(row, 'insert', [i]))
+      const [group, ...others] = byColumns(table, values)
+      if (group === undefined) return { inserted: [], updated: [], unchanged: 0 }
+      if (others.length > 0)
+        return refuse(table, 'rows of an upsert give values for different columns', 'Give the same columns in each.')
+      const conflict = conflictOf(core, group.columns, options)
+      const seen = new Map<string, number>()
+      for (const [i, row] of values.entries()) {
+        const key = JSON.stringify(conflict.on.map((column) => keyText(row[column])))
+        const other = seen.get(key)
+        if (other !== undefined)
+          return refuse(table, `rows ${other} and ${i} have the same key`, 'Keep the last of them.')
+        seen.set(key, i)
+      }
+      const node = withConflict(table, insertManyNode(table, group.columns, values, []), conflict, select)
+      const { rows } = await runQuery<Row>(executor, node, options)
+      const flagged = rows.map((row) => takeFlag(row, insertedName(table)))
+      const inserted = flagged.flatMap((each) => (each.inserted ? [each.rest] : []))
+      const updated = flagged.flatMap((each) => (each.inserted ? [] : [each.rest]))
+      return { inserted, updated, unchanged: values.length - rows.length }
+    },
+  }
+}
+
+function conflictOf(core: RepositoryCore, columns: readonly string[], options: Loose): Conflict {
+  const { table } = core
+  const on = options['on'] === undefined ? table.primaryKey : readSelect(table, options['on'])
+  const keys = [table.primaryKey, ...table.uniqueKeys.map((key) => key.columns)]
+  if (on.length === 0 || !keys.some((key) => key.length === on.length && key.every((column) => on.includes(column))))
+    return refuse(
+      table,
+      'upsert conflicts on what is no key of it',
+      `Keys: ${keys.map((key) => key.join(' and ')).join('; ')}.`,
+    )
+  const missing = on.find((column) => !columns.includes(column))
+  if (missing !== undefined)
+    return refuse(table, `upsert has no value for ${missing} of its key`, 'Give one, or pass another key as on.')
+  const update =
+    (options['update'] as readonly string[] | undefined) ??
+    columns.filter((column) => !on.includes(column) && table.columns[column]?.updatable !== false)
+  for (const column of update) columnOf(table, column)
+  return { on, update, increment: update.length === 0 ? undefined : core.version }
+}
+
+function takeFlag(row: Row, name: string): { readonly inserted: boolean; readonly rest: Row } {
+  const inserted = row[name] === true
+  delete row[name]
+  return { inserted, rest: row }
+}
