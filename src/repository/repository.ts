@@ -101,7 +101,7 @@ export interface UpsertOptions<T extends AnyTable, Select> extends WriteOptions<
 export interface AggregateOptions<T extends AnyTable, Group> extends RunOptions {
   readonly where?: WhereArgument<T>
   readonly groupBy?: Group
-  /** Largest first of what is counted; default by the groups. */
+  /** Groups at most, in the order of their columns. */
   readonly limit?: number
   readonly sum?: readonly ColumnOf<T>[]
   readonly avg?: readonly ColumnOf<T>[]

@@ -1,4 +1,5 @@
 /** The methods that change and delete rows. */
+import { ColumnNode, ColumnUpdateNode } from 'kysely'
 import { isJsonPatch } from '../jsonb/index.ts'
 import { NotFoundError, TenonError } from '../kernel/errors.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
@@ -13,6 +14,7 @@ import {
   keyText,
   updateManyNode,
   updateNode,
+  updateOf,
   type Values,
   writtenColumns,
 } from './write-rows.ts'
@@ -23,13 +25,8 @@ export function createUpdateMethods(core: RepositoryCore) {
   const { table } = core
   /** Sets or takes back the time of deletion. */
   const mark = async (executor: Executor, where: readonly Sql[], value: Sql, options: RunOptions): Promise<number> => {
-    const node = updateNode(table, { [core.softDelete ?? '']: null }, where, [], core.version)
-    const [first, ...rest] = node.updates ?? []
-    return await countWritten(
-      executor,
-      { ...node, updates: first === undefined ? [] : [{ ...first, value }, ...rest] },
-      options,
-    )
+    const set = ColumnUpdateNode.create(ColumnNode.create(core.softDelete ?? ''), value)
+    return await countWritten(executor, updateOf(table, [set], where, [], core.version), options)
   }
   /** Deletes, or marks as deleted. */
   const remove = async (executor: Executor, where: readonly Sql[], options: RunOptions): Promise<number> => {

@@ -33,28 +33,20 @@ type Conditions = Readonly<Record<string, unknown>>
 export function whereNode(table: TableMetadata, where: unknown, qualifier: Qualifier): Sql {
   if (!isObject(where)) return refuse(table, 'the filter is no object', 'Pass { column: value }.')
   const nodes = Object.entries(where).map(([key, condition]) => {
+    const isColumn = Object.hasOwn(table.columns, key)
+    // Refuses what is neither, before its name is put into a message.
+    if (!isColumn && !combinators.has(key)) columnOf(table, key)
     if (condition === undefined)
       return refuse(
         table,
         `the condition on ${key} is undefined`,
         'Leave the key out to ask for nothing, or pass null for SQL NULL.',
       )
-    if (Object.hasOwn(table.columns, key)) return columnNode(table, key, condition, reference(table, key, qualifier))
-    const list = (conditions: unknown) => {
-      if (!Array.isArray(conditions)) return refuse(table, `${key} is no list of filters`, `Pass ${key}: [{ … }].`)
-      return conditions.map((each) => whereNode(table, each, qualifier))
-    }
-    switch (key) {
-      case 'and':
-        return all(list(condition))
-      case 'or':
-        return any(list(condition))
-      case 'not':
-        return negated(whereNode(table, condition, qualifier))
-      default:
-        columnOf(table, key)
-        throw new Error('unreachable')
-    }
+    if (isColumn) return columnNode(table, key, condition, reference(table, key, qualifier))
+    if (key === 'not') return negated(whereNode(table, condition, qualifier))
+    if (!Array.isArray(condition)) return refuse(table, `${key} is no list of filters`, `Pass ${key}: [{ … }].`)
+    const conditions = condition.map((each) => whereNode(table, each, qualifier))
+    return key === 'or' ? any(conditions) : all(conditions)
   })
   return all(nodes)
 }
@@ -73,6 +65,8 @@ function columnNode(table: TableMetadata, key: string, condition: unknown, colum
   if (names.length === 0) return refuse(table, `the condition on ${key} asks for nothing`, 'Leave the key out.')
   return all(names.map((name) => compiler.one(name, condition[name])))
 }
+
+const combinators = new Set(['and', 'or', 'not'])
 
 const comparisons: Readonly<Record<string, string>> = { gt: '>', gte: '>=', lt: '<', lte: '<=' }
 const rangeOperators: Readonly<Record<string, string>> = {

@@ -143,7 +143,7 @@ export function withConflict(
   })
 }
 
-/** What a filter of an update is: `all` is the explicit word for every row. */
+/** UPDATE by values. @throws {TenonError} QUERY_FILTER when a column takes none, or there are none */
 export function updateNode(
   table: TableMetadata,
   values: Values,
@@ -155,6 +155,18 @@ export function updateNode(
   const updates = columns.map((key) =>
     ColumnUpdateNode.create(ColumnNode.create(key), valueNode(table, key, values[key])),
   )
+  return updateOf(table, updates, where, select, increment)
+}
+
+/** UPDATE of what is set, with the version counted up. */
+export function updateOf(
+  table: TableMetadata,
+  set: readonly ColumnUpdateNode[],
+  where: readonly Sql[],
+  select: readonly string[],
+  increment: string | undefined,
+): UpdateQueryNode {
+  const updates = [...set]
   if (increment !== undefined)
     updates.push(
       ColumnUpdateNode.create(
