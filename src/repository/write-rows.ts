@@ -1,16 +1,20 @@
 /** Writing rows: insert, upsert, update and delete, with what is returned and what it means when nothing was. */
 import {
+  AliasNode,
   ColumnNode,
   ColumnUpdateNode,
   DeleteQueryNode,
   type FromNode,
+  IdentifierNode,
   InsertQueryNode,
   OnConflictNode,
   type OperationNode,
+  OperatorNode,
   ReferenceNode,
   ReturningNode,
   SelectQueryNode,
   TableNode,
+  UnaryOperationNode,
   UpdateQueryNode,
   ValueListNode,
   ValuesNode,
@@ -135,12 +139,27 @@ export function withConflict(
     update.length === 0
       ? OnConflictNode.cloneWith(base, { doNothing: true })
       : { ...OnConflictNode.cloneWith(base, { updates: set }), updateWhere: { kind: 'WhereNode', where: any(changes) } }
-  // xmax is 0 of a row that no transaction has changed: one that was just inserted.
-  const inserted = binary(ReferenceNode.create(ColumnNode.create('xmax')), '=', constant(0))
   return InsertQueryNode.cloneWith(insert, {
     onConflict: conflict,
-    returning: returningNode(table, select, [[insertedName(table), inserted]]),
+    returning: returningNode(table, select, [[insertedName(table), insertedNode(table, on)]]),
   })
+}
+
+/** Whether a row that ON CONFLICT wrote was not there before. */
+function insertedNode(table: TableMetadata, on: readonly string[]): Sql {
+  // xmax is 0 of a row that no transaction has changed: one that was just inserted.
+  if (table.kind === 'table') return binary(ReferenceNode.create(ColumnNode.create('xmax')), '=', constant(0))
+  // Partitioned tables and views have no xmax to return. What the statement saw when it began tells it but for a row of another
+  // transaction that was inserted since: that one counts as inserted.
+  const alias = 'tenonbefore'
+  const before: SelectQueryNode = {
+    ...SelectQueryNode.createFrom([AliasNode.create(tableNode(table), IdentifierNode.create(alias))]),
+    where: {
+      kind: 'WhereNode',
+      where: all(on.map((key) => binary(reference(table, key, alias), '=', reference(table, key, table.key)))),
+    },
+  }
+  return UnaryOperationNode.create(OperatorNode.create('not exists'), before)
 }
 
 /** UPDATE by values. @throws {TenonError} QUERY_FILTER when a column takes none, or there are none */

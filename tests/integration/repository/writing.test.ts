@@ -221,6 +221,22 @@ describe.each(shopKinds)('on %s', (kind) => {
     })
   })
 
+  it('upserts into a partitioned table, which has no xmax to tell by', async () => {
+    const row = { sensor: 1, at: '2024-02-01' }
+    const actions: string[] = []
+    for (const value of [1, 2, 2]) actions.push((await r['readings'].upsert(shop.ada, { ...row, value })).action)
+    expect(actions).toEqual(['inserted', 'updated', 'unchanged'])
+    const rows = [
+      { ...row, value: 3 },
+      { sensor: 2, at: '2024-02-01', value: 1 },
+    ]
+    expect(await r['readings'].upsertMany(shop.ada, rows, { returning: ['sensor'] })).toEqual({
+      inserted: [{ sensor: 2 }],
+      updated: [{ sensor: 1 }],
+      unchanged: 0,
+    })
+  })
+
   it('updates by key, by filter, and each row with values of its own', async () => {
     const ann = await r['customers'].insert(shop.ada, { name: 'Ann', details: { level: 1 } })
     expect(
