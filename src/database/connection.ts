@@ -9,6 +9,7 @@ import { inBatchItem, TenonError } from '../kernel/errors.ts'
 import { type Observer, tell } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import { Conversation } from './conversation.ts'
+import { copyOf } from './copy-rows.ts'
 import { InFlight } from './in-flight.ts'
 import type { Lease, LineSource } from './lines.ts'
 import { withLog, withStreamLog } from './logging.ts'
@@ -36,7 +37,7 @@ export interface BatchStatement {
   readonly compiledQuery: CompiledQuery
 }
 
-const writeCommands = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE'])
+const writeCommands = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY'])
 /** One stream at a time can run on a connection, so one name does. */
 const portal = 'tenon'
 
@@ -138,6 +139,8 @@ export class TenonConnection implements DatabaseConnection {
   }
 
   #execute(compiledQuery: CompiledQuery): Promise<StepResult> {
+    const copy = this.#mode === 'service' ? copyOf(compiledQuery) : undefined
+    if (copy !== undefined) return this.#conversation.run(copy.plan, copy.step)
     const plan = this.#plans.of(compiledQuery)
     const { inTransaction } = this.#conversation
     if (this.#mode === 'session') assertSessionStatement(plan, inTransaction)

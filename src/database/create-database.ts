@@ -192,7 +192,7 @@ export class Database<DB> implements AsyncDisposable {
       })
     }
     return new Session<T>({
-      ...this.#props(acquire, pool.source),
+      ...this.#props(acquire, pool.source, false),
       options,
       derive: <D>(derived: SessionOptions) => this.#session<D>(derived),
     })
@@ -233,16 +233,21 @@ export class Database<DB> implements AsyncDisposable {
         log: this.#log,
       })
     }
-    return new Kysely<DB>(this.#props(acquire, source))
+    return new Kysely<DB>(this.#props(acquire, source, true))
   }
 
-  #props(acquire: () => Promise<TenonConnection>, source: LineSource): Omit<OwnSessionProps, 'options' | 'derive'> {
+  #props(
+    acquire: () => Promise<TenonConnection>,
+    source: LineSource,
+    service: boolean,
+  ): Omit<OwnSessionProps, 'options' | 'derive'> {
     const driver = new TenonDriver({ acquire })
     const owner: ExecutorOwner = {
       driver,
       compiler: this.#compiler,
       adapter: this.#adapter,
       cancellable: source.kind === 'socket',
+      service,
       parsers: this.#parsers,
       cursorKeys: this.#cursorKeys,
     }

@@ -9,13 +9,19 @@ export interface ExecutorFacts {
   parserOf(typeName: string, array: boolean): TypeParser
   /** What cursors are signed with, the current one first; empty when none were given. */
   readonly cursorKeys: readonly string[]
+  /** It can send COPY with rows behind it; PostgreSQL may refuse it. */
+  readonly copies: boolean
 }
 
-const ofOthers: ExecutorFacts = { parserOf: parserByName, cursorKeys: [] }
+const ofOthers: ExecutorFacts = { parserOf: parserByName, cursorKeys: [], copies: false }
 
 /** The facts of a session, a transaction or a service; of any other Kysely those of pg. */
 export function factsOf(executor: QueryExecutor): ExecutorFacts {
   if (!(executor instanceof TenonExecutor)) return ofOthers
-  const { parsers, cursorKeys } = executor.owner
-  return { cursorKeys, parserOf: (name, array) => parsers?.byName(name, array) ?? parserByName(name, array) }
+  const { parsers, cursorKeys, service } = executor.owner
+  return {
+    cursorKeys,
+    copies: service,
+    parserOf: (name, array) => parsers?.byName(name, array) ?? parserByName(name, array),
+  }
 }

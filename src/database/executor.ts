@@ -27,6 +27,8 @@ export interface ExecutorOwner {
   readonly adapter: DialectAdapter
   /** The server can be asked to cancel; an embedded database cannot. */
   readonly cancellable: boolean
+  /** No rule of sessions binds it, so that it may send COPY. */
+  readonly service: boolean
   /** As generated metadata declares them; undefined without any. */
   readonly parsers: ValueParsers | undefined
   /** What cursors of pages are signed with, the current one first. */

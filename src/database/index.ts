@@ -2,6 +2,7 @@
 export { type BatchItem, type BatchQuery, type BatchResult, type BatchResults, type First, first } from './batch.ts'
 export type { PoolOptions } from './connection-config.ts'
 export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
+export { CopyRows } from './copy-rows.ts'
 export {
   createDatabase,
   Database,

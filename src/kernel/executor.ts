@@ -12,15 +12,21 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Runs one query through the executor's plugins. */
+/**
+ * Runs one query through the executor's plugins.
+ *
+ * @param parameters - in place of those that the query holds
+ */
 export async function runQuery<Row>(
   executor: Executor,
   node: RootOperationNode,
   { signal }: RunOptions = {},
+  parameters?: readonly unknown[],
 ): Promise<QueryResult<Row>> {
   const own = executor.getExecutor()
   const queryId = createQueryId()
-  const compiled = own.compileQuery(own.transformQuery(node, queryId), queryId)
+  const query = own.compileQuery(own.transformQuery(node, queryId), queryId)
+  const compiled = parameters === undefined ? query : { ...query, parameters }
   return await own.executeQuery<Row>(compiled, signal === undefined ? undefined : { signal })
 }
 

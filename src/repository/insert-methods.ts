@@ -6,6 +6,7 @@ import { getRow } from './read-methods.ts'
 import type { Row } from './read-rows.ts'
 import { readSelect } from './relations.ts'
 import type { Loose, RepositoryCore } from './repository-core.ts'
+import { RowWriter } from './row-writer.ts'
 import {
   type Conflict,
   insertedName,
@@ -38,30 +39,25 @@ export function createInsertMethods(core: RepositoryCore) {
       const { chunkSize = 10_000, onProgress } = options
       if (typeof chunkSize !== 'number' || !Number.isInteger(chunkSize) || chunkSize < 1)
         return refuse(table, 'chunkSize is no number of rows', 'Pass chunkSize: 10_000.')
-      let inserted = 0
-      const write = async (on: Executor, chunk: readonly Values[]) => {
-        for (const { columns, rows: alike } of byColumns(table, chunk)) {
-          if (columns.length === 0) for (const row of alike) await runQuery(on, insertNode(table, row, []), options)
-          else await runQuery(on, insertManyNode(table, columns, alike, []), options)
-        }
-        inserted += chunk.length
-        onProgress?.({ inserted })
-      }
       const chunks = inChunks(rows, chunkSize, (row, i) => core.validated(row, 'insert', [i]))
+      const writer = new RowWriter(table, options, onProgress)
       try {
         const first = await chunks.next()
         if (first.done === true) return 0
+        await writer.begin(executor, first.value.length)
         const second = await chunks.next()
-        if (second.done === true && byColumns(table, first.value).length === 1) {
-          await write(executor, first.value)
-          return inserted
-        }
-        await inTransaction(table, executor, async (trx) => {
-          await write(trx, first.value)
-          if (second.done !== true) await write(trx, second.value)
-          for await (const chunk of chunks) await write(trx, chunk)
-        })
-        return inserted
+        if (second.done === true && byColumns(table, first.value).length === 1)
+          await writer.write(executor, first.value)
+        else
+          await inTransaction(table, executor, async (trx) => {
+            const left = async function* () {
+              yield first.value
+              if (second.done !== true) yield second.value
+              yield* chunks
+            }
+            await writer.writeAll(trx, left())
+          })
+        return writer.inserted
       } finally {
         // Closes what the rows come from, after a failure too.
         await chunks.return(undefined)

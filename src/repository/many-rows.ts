@@ -26,8 +26,10 @@ export function byColumns(
 
 function hasColumns(row: Values, columns: readonly string[]): boolean {
   if (typeof row !== 'object' || row === null) return false
-  const keys = Object.keys(row)
-  return keys.length === columns.length && columns.every((column, i) => keys[i] === column && row[column] !== undefined)
+  let i = 0
+  // Without a list of keys for every row. What is inherited is no column in this place either.
+  for (const key in row) if (key !== columns[i++] || row[key] === undefined) return false
+  return i === columns.length
 }
 
 /** Rows as they come, a chunk at a time. */
@@ -36,15 +38,30 @@ export async function* inChunks(
   size: number,
   check: (row: Values, i: number) => Values,
 ): AsyncGenerator<readonly Values[]> {
-  let chunk: Values[] = []
   let i = 0
-  for await (const row of rows) {
-    chunk.push(check(row, i++))
-    if (chunk.length < size) continue
-    yield chunk
-    chunk = []
+  if (Symbol.asyncIterator in rows) yield* slowly(rows)
+  else yield* quickly(rows)
+
+  async function* slowly(rows: AsyncIterable<Values>) {
+    let chunk: Values[] = []
+    for await (const row of rows) {
+      chunk.push(check(row, i++))
+      if (chunk.length < size) continue
+      yield chunk
+      chunk = []
+    }
+    if (chunk.length > 0) yield chunk
   }
-  if (chunk.length > 0) yield chunk
+  function* quickly(rows: Iterable<Values>) {
+    let chunk: Values[] = []
+    for (const row of rows) {
+      chunk.push(check(row, i++))
+      if (chunk.length < size) continue
+      yield chunk
+      chunk = []
+    }
+    if (chunk.length > 0) yield chunk
+  }
 }
 
 /** Several statements that happen together or not at all. */

@@ -116,6 +116,15 @@ export class MessageWriter {
     this.#close()
   }
 
+  /** The rows of a COPY FROM STDIN, whole. */
+  copyIn(rows: Uint8Array): void {
+    this.#open(0x64)
+    this.raw(rows)
+    this.#close()
+    this.#open(0x63)
+    this.#close()
+  }
+
   copyFail(reason: string): void {
     this.#open(0x66)
     this.#cstring(reason)

@@ -39,6 +39,8 @@ export interface Step {
   readonly closePortal?: boolean
   /** Which item of a batch it is, from 0: an error names it. */
   readonly item?: number
+  /** Of COPY FROM STDIN its rows, in the text form: they go behind the statement without waiting to be asked for. */
+  readonly copyData?: Uint8Array
 }
 
 /** What one step gave. */
@@ -84,7 +86,7 @@ export class Unit implements WireUnit {
   failure: unknown
   /** Set at ReadyForQuery. */
   status: TransactionStatus | undefined
-  /** The answer opened COPY, which no session can speak: the connection is to be destroyed. */
+  /** The answer opened a COPY that nobody meant: the connection is to be destroyed. */
   copy = false
 
   failedAtBind = false
@@ -151,6 +153,8 @@ export class Unit implements WireUnit {
       }
     }
     writer.execute(step.maxRows ?? 0, portal)
+    // Where the statement fails, the server skips these with everything else up to Sync.
+    if (step.copyData !== undefined) writer.copyIn(step.copyData)
     this.#expect(Op.execute, index)
   }
 
@@ -213,6 +217,9 @@ export class Unit implements WireUnit {
         return false
       }
       case code.copyInResponse:
+        this.#current()
+        if (this.#step.copyData === undefined) this.copy = true
+        return false
       case code.copyOutResponse:
       case code.copyBothResponse:
         this.copy = true
@@ -245,6 +252,11 @@ export class Unit implements WireUnit {
     return result
   }
 
+  /** The step the next answer is for. */
+  get #step(): Step {
+    return this.steps[this.#opSteps[this.#op] as number] as Step
+  }
+
   #parseComplete(): void {
     const index = this.#opSteps[this.#op] as number
     this.#advance(Op.parse)
@@ -266,8 +278,7 @@ export class Unit implements WireUnit {
 
   #row(buffer: Buffer, start: number, end: number): void {
     const result = this.#current()
-    const step = this.steps[this.#opSteps[this.#op] as number] as Step
-    if (step.silent || this.failure !== undefined || this.copy) return
+    if (this.#step.silent || this.failure !== undefined || this.copy) return
     if (result.shape === null || result.shape === undefined) throw new ProtocolViolation('row without a description')
     try {
       result.rows.push(readDataRow(buffer, start, end, result.shape))
