@@ -239,15 +239,17 @@ export interface Table<
   readonly types?: { readonly table: DB[Key]; readonly uniqueKey: UniqueKey; readonly relations: Relations } | undefined;
 }
 
-/** A relation to one row; `Null` when there may be none. */
-export interface One<Key extends keyof Tables, Null = never> {
+/** A relation to one row; `Null` when there may be none. `Owned` are its columns that follow from the row it belongs to. */
+export interface One<Key extends keyof Tables, Null = never, Owned extends string = never> {
   readonly table: Tables[Key];
   readonly none: Null;
+  readonly owned: Owned;
 }
 
-/** A relation to any number of rows. */
-export interface Many<Key extends keyof Tables> {
+/** A relation to any number of rows. `Owned` are their columns that follow from the row they belong to. */
+export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly table: Tables[Key];
+  readonly owned: Owned;
 }
 
 /** Functions of one name, with arguments and result of each. */
@@ -259,7 +261,7 @@ export interface Callable<Signatures extends readonly { arguments: unknown; retu
 /** Every table and view, by its key in `DB`. */
 export interface Tables {
   /** One row per user; the user sees and changes only the own one. */
-  readonly profiles: Table<"profiles", readonly ["userId"], never, { userActivities: Many<"userActivities"> }>;
+  readonly profiles: Table<"profiles", readonly ["userId"], never, { userActivities: Many<"userActivities", "userId"> }>;
   /** Projects; the owner sees and changes only the own ones. */
   readonly projects: Table<"projects", readonly ["id"], readonly ["ownerId", "slug"]>;
   /** What a user did; the user sees and changes only the own rows. */

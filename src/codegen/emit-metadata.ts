@@ -4,6 +4,7 @@
  * The types of these values are written along, from src/kernel/metadata.ts, so that the file stands alone.
  */
 import { metadataContract } from '../generated/metadata-contract.ts'
+import { ownedColumns } from '../kernel/related.ts'
 import { banner } from './emit-types.ts'
 import type { FunctionModel } from './functions.ts'
 import { identifiersIn } from './identifiers.ts'
@@ -26,15 +27,17 @@ export interface Table<
   readonly types?: { readonly table: DB[Key]; readonly uniqueKey: UniqueKey; readonly relations: Relations } | undefined;
 }
 
-/** A relation to one row; \`Null\` when there may be none. */
-export interface One<Key extends keyof Tables, Null = never> {
+/** A relation to one row; \`Null\` when there may be none. \`Owned\` are its columns that follow from the row it belongs to. */
+export interface One<Key extends keyof Tables, Null = never, Owned extends string = never> {
   readonly table: Tables[Key];
   readonly none: Null;
+  readonly owned: Owned;
 }
 
-/** A relation to any number of rows. */
-export interface Many<Key extends keyof Tables> {
+/** A relation to any number of rows. \`Owned\` are their columns that follow from the row they belong to. */
+export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly table: Tables[Key];
+  readonly owned: Owned;
 }
 
 /** Functions of one name, with arguments and result of each. */
@@ -66,7 +69,7 @@ export function emitMetadata(model: Model, types: string, importExtension: strin
     `import type { ${imported.join(', ')} } from "./types${importExtension}";\n`,
     `\n${metadataContract.trim()}\n`,
     `\n${ownTypes}`,
-    `\n/** Every table and view, by its key in \`DB\`. */\n${record('Tables', tables.map(tableOf).join(''))}`,
+    `\n/** Every table and view, by its key in \`DB\`. */\n${record('Tables', tables.map((table) => tableOf(table, metadata.tables)).join(''))}`,
     `\n/** Every function and procedure, by its name in camel case. */\n${record('Functions', callables)}`,
     `\nexport const tables: Tables = ${tablesLiteral(tableValues)};\n`,
     `\nexport const functions: Functions = ${literal(functionValues, '')};\n`,
@@ -79,13 +82,20 @@ function record(name: string, members: string): string {
   return members === '' ? `export type ${name} = Record<string, never>;\n` : `export interface ${name} {\n${members}}\n`
 }
 
-function tableOf({ metadata: { key, comment, primaryKey, uniqueKeys, relations } }: TableModel): string {
+function tableOf({ metadata: source }: TableModel, all: Model['metadata']['tables']): string {
+  const { key, comment, primaryKey, uniqueKeys, relations } = source
   const tuple = (columns: readonly string[]) =>
     `readonly [${columns.map((column) => JSON.stringify(column)).join(', ')}]`
   const unique = uniqueKeys.map(({ columns }) => tuple(columns))
-  const related = Object.entries(relations).map(([name, { kind, table, nullable }]) => {
-    const target = JSON.stringify(table)
-    return `${toPropertyKey(name)}: ${kind === 'many' ? `Many<${target}>` : `One<${target}${nullable === true ? ', null' : ''}>`}`
+  const related = Object.entries(relations).map(([name, relation]) => {
+    const { kind, table, nullable } = relation
+    const target = all[table]
+    const owned = target === undefined ? [] : (ownedColumns(source, relation, target) ?? [])
+    const given = owned.length === 0 ? [] : [owned.map((column) => JSON.stringify(column)).join(' | ')]
+    const none =
+      kind === 'many' || (nullable !== true && given.length === 0) ? [] : [nullable === true ? 'null' : 'never']
+    const type = [JSON.stringify(table), ...none, ...given].join(', ')
+    return `${toPropertyKey(name)}: ${kind === 'many' ? 'Many' : 'One'}<${type}>`
   })
   const more = [
     ...(unique.length > 0 || related.length > 0 ? [unique.join(' | ') || 'never'] : []),

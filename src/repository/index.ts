@@ -5,6 +5,7 @@ export type {
   Aggregate,
   AggregateOptions,
   InsertManyOptions,
+  InsertOptions,
   ListOptions,
   LockOptions,
   PageOptions,

@@ -1,6 +1,7 @@
 /** The methods that insert: one row, any number, and where a row may be there already. */
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { columnOf, refuse } from './columns.ts'
+import { insertTree, planTree, splitTree } from './insert-tree.ts'
 import { byColumns, inChunks, inTransaction } from './many-rows.ts'
 import { getRow } from './read-methods.ts'
 import type { Row } from './read-rows.ts'
@@ -25,7 +26,11 @@ export function createInsertMethods(core: RepositoryCore) {
   return {
     async insert(executor: Executor, values: Values, options: Options = {}): Promise<Row> {
       const select = core.returning(options)
-      const node = insertNode(table, core.validated(values, 'insert'), select)
+      const tree = splitTree(table, values)
+      const checked = core.validated(tree.values, 'insert')
+      if (tree.nested.length > 0)
+        return (await insertTree(executor, planTree(table, { ...tree, values: checked }), select, options)) ?? {}
+      const node = insertNode(table, checked, select)
       const { rows } = await runQuery<Row>(executor, node, options)
       // A trigger or rule may leave the row out.
       return rows[0] ?? {}

@@ -79,13 +79,13 @@ function readRelation(
   const { limit } = given
   if (limit !== undefined && !(typeof limit === 'number' && Number.isInteger(limit) && limit >= 0))
     return refuse(source, `limit of ${name} is no whole number`, 'Pass limit: 10.')
-  const target = tableOf(source, relation.table)
+  const target = relatedTable(source, relation.table)
   return {
     name,
     relation,
     source,
     target,
-    through: relation.through === undefined ? undefined : tableOf(source, relation.through.table),
+    through: relation.through === undefined ? undefined : relatedTable(source, relation.through.table),
     outer,
     many: relation.kind === 'many',
     select: readSelect(target, given['select']),
@@ -97,7 +97,7 @@ function readRelation(
 }
 
 /** A table that a generated one leads to. */
-function tableOf(source: TableMetadata, key: string): TableMetadata {
+export function relatedTable(source: TableMetadata, key: string): TableMetadata {
   // Generated tables have the function; metadata alone has not.
   const tables = (source as Partial<AnyTable>).tables?.() as Readonly<Record<string, TableMetadata>> | undefined
   const table = tables !== undefined && Object.hasOwn(tables, key) ? tables[key] : undefined

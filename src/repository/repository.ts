@@ -13,6 +13,7 @@ import type {
   OrderBy,
   Result,
   RowOf,
+  TreeOf,
   UpdateOf,
   Where,
 } from './table-shape.ts'
@@ -77,6 +78,14 @@ export interface LockOptions<T extends AnyTable, Select> extends RunOptions {
 export interface WriteOptions<Select> extends RunOptions {
   /** Columns of the row that is returned; default all. Under row-level security returning takes a policy for SELECT. */
   readonly returning?: Select
+}
+
+export interface InsertOptions<Select> extends WriteOptions<Select> {
+  /**
+   * How rows are inserted with those that belong to them. `statement`: one, in which a policy cannot look up a row that the others insert;
+   * `transaction`: one after the other. Default `statement`.
+   */
+  readonly strategy?: 'statement' | 'transaction'
 }
 
 export interface UpdateOptions<Select> extends WriteOptions<Select> {
@@ -192,11 +201,15 @@ export interface Repository<T extends AnyTable> {
     },
   ): Promise<string>
 
-  /** Inserts a row and returns it. @throws {ValuesError} VALUES_INVALID with a schema */
+  /**
+   * Inserts a row and returns it; with it the rows that belong to it, under the names of their relations, all or none.
+   *
+   * @throws {ValuesError} VALUES_INVALID with a schema
+   */
   insert<const Select extends readonly ColumnOf<T>[] | All = All>(
     executor: Executor,
-    values: InsertOf<T>,
-    options?: WriteOptions<Select>,
+    values: TreeOf<T>,
+    options?: InsertOptions<Select>,
   ): Promise<Result<T, Select, None>>
   /** Inserts any number of rows, in one transaction. @returns how many */
   insertMany(

@@ -32,6 +32,25 @@ type WithArrays<Written, Read> = {
 /** What INSERT takes. */
 export type InsertOf<T extends AnyTable> = WithArrays<Insertable<ColumnsOf<T>>, RowOf<T>>
 
+/** A row to insert, with the rows that belong to it under the names of their relations. */
+export type TreeOf<T extends AnyTable, Owned extends PropertyKey = never> = Omit<InsertOf<T>, Owned> & {
+  readonly [Name in NestableOf<RelationsOf<T>>]?: NestedOf<RelationsOf<T>[Name]>
+}
+
+type NestableOf<Relations> = {
+  [Name in keyof Relations]: Relations[Name] extends { readonly none: unknown }
+    ? [OwnedOf<Relations[Name]>] extends [never]
+      ? never
+      : Name
+    : Name
+}[keyof Relations]
+
+type NestedOf<Relation> = Relation extends { readonly none: unknown }
+  ? TreeOf<TargetOf<Relation>, OwnedOf<Relation>>
+  : readonly TreeOf<TargetOf<Relation>, OwnedOf<Relation>>[]
+
+type OwnedOf<Relation> = Relation extends { readonly owned: infer Owned extends string } ? Owned : never
+
 /** What UPDATE takes: a json column takes a patch too. */
 export type UpdateOf<T extends AnyTable> = {
   [Key in keyof WithArrays<Updateable<ColumnsOf<T>>, RowOf<T>>]:

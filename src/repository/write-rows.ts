@@ -57,7 +57,8 @@ export function writtenColumns(
   return [...columns]
 }
 
-function returningNode(
+/** `returning` of columns, and of what is more. */
+export function returningNode(
   table: TableMetadata,
   select: readonly string[],
   extra: readonly (readonly [string, Sql])[] = [],

@@ -146,6 +146,24 @@ describe('writing', () => {
     await activities.insert(me, { id: '1', kind: 'x' })
     // @ts-expect-error no such column
     await projects.insert(me, { name: 'x', slug: 'y', nothing: 1 })
+    const nested = await profiles.insert(
+      me,
+      { userId: 'x', displayName: 'y', userActivities: [{ kind: 'x' }] },
+      { returning: ['userId'], strategy: 'transaction' },
+    )
+    expectTypeOf(nested).toEqualTypeOf<{ userId: string }>()
+    // @ts-expect-error the key follows from the row above
+    await profiles.insert(me, { displayName: 'y', userActivities: [{ kind: 'x', userId: 'x' }] })
+    // @ts-expect-error kind is missing
+    await profiles.insert(me, { displayName: 'y', userActivities: [{}] })
+    // @ts-expect-error no such relation
+    await profiles.insert(me, { displayName: 'y', nothing: [] })
+    // @ts-expect-error a list of rows
+    await profiles.insert(me, { displayName: 'y', userActivities: { kind: 'x' } })
+    // @ts-expect-error a row does not belong to its parent's side
+    await activities.insert(me, { kind: 'x', user: { displayName: 'y' } })
+    // @ts-expect-error only insert takes nested rows
+    await profiles.insertMany(me, [{ displayName: 'y', userActivities: [{ kind: 'x' }] }])
     await projects.update(me, 'x', { metadata: patch((p) => p.set('priority', 4)), name: 'y' }, { version: 3 })
     // @ts-expect-error no such key of the document
     await projects.update(me, 'x', { metadata: patch((p) => p.set('nothing', 4)) })
