@@ -26,7 +26,7 @@ import { arrayTypeOf, unnestNode } from './array-values.ts'
 import { refuse, tableNode } from './columns.ts'
 import { byColumns, inTransaction } from './many-rows.ts'
 import type { Row } from './read-rows.ts'
-import { relatedTable } from './relations.ts'
+import { relatedTables } from './related-rows.ts'
 import { returningNode, type Values } from './write-rows.ts'
 
 /** Values of a row apart from the rows that belong to it. */
@@ -117,7 +117,8 @@ export function planTree(table: TableMetadata, { values, nested }: Tree): readon
 function readNested(source: TableMetadata, name: string, given: unknown) {
   const relation = source.relations[name]
   if (relation === undefined) return refuse(source, `there is no relation ${name}`, 'Generate the code again.')
-  const target = relatedTable(source, relation.table)
+  const related = relatedTables(source, relation)
+  const { target } = related
   if (ownedColumns(source, relation, target) === undefined)
     return refuse(
       source,
@@ -131,8 +132,7 @@ function readNested(source: TableMetadata, name: string, given: unknown) {
       `${name} is not ${many ? 'a list of rows' : 'one row'}`,
       `Pass ${name}: ${many ? '[{ … }]' : '{ … }'}.`,
     )
-  const through = relation.through === undefined ? undefined : relatedTable(source, relation.through.table)
-  return { relation, target, through, rows: (many ? given : [given]) as readonly unknown[] }
+  return { ...related, rows: (many ? given : [given]) as readonly unknown[] }
 }
 
 /** Inserts what was planned, all of it or nothing. @returns the row at the top, or none where a trigger left it out */

@@ -1,28 +1,16 @@
 /** What is asked of relations: read from options, and as the rows of the other table that belong to a row. */
-import {
-  AliasNode,
-  type FromNode,
-  IdentifierNode,
-  JoinNode,
-  LimitNode,
-  OnNode,
-  SelectQueryNode,
-  ValueNode,
-} from 'kysely'
-import { all, binary, type Sql } from '../kernel/expressions.ts'
+import { LimitNode, type SelectQueryNode, ValueNode } from 'kysely'
+import { all, type Sql } from '../kernel/expressions.ts'
 import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { columnOf, reference, refuse, tableNode } from './columns.ts'
+import { columnOf, refuse } from './columns.ts'
 import { type OrderTerm, orderNode, readOrder } from './order.ts'
-import type { AnyTable } from './table-shape.ts'
+import { fromRelated, ownedBy, ownerReferences, type Related, relatedTables } from './related-rows.ts'
 import { whereNode } from './where.ts'
 
 /** A relation to load. */
-export interface RelationQuery {
+export interface RelationQuery extends Related {
   readonly name: string
-  readonly relation: RelationMetadata
   readonly source: TableMetadata
-  readonly target: TableMetadata
-  readonly through: TableMetadata | undefined
   /** What the source is called in the query. */
   readonly outer: string
   readonly many: boolean
@@ -79,13 +67,12 @@ function readRelation(
   const { limit } = given
   if (limit !== undefined && !(typeof limit === 'number' && Number.isInteger(limit) && limit >= 0))
     return refuse(source, `limit of ${name} is no whole number`, 'Pass limit: 10.')
-  const target = relatedTable(source, relation.table)
+  const related = relatedTables(source, relation)
+  const { target } = related
   return {
+    ...related,
     name,
-    relation,
     source,
-    target,
-    through: relation.through === undefined ? undefined : relatedTable(source, relation.through.table),
     outer,
     many: relation.kind === 'many',
     select: readSelect(target, given['select']),
@@ -96,33 +83,6 @@ function readRelation(
   }
 }
 
-/** A table that a generated one leads to. */
-export function relatedTable(source: TableMetadata, key: string): TableMetadata {
-  // Generated tables have the function; metadata alone has not.
-  const tables = (source as Partial<AnyTable>).tables?.() as Readonly<Record<string, TableMetadata>> | undefined
-  const table = tables !== undefined && Object.hasOwn(tables, key) ? tables[key] : undefined
-  if (table !== undefined) return table
-  return refuse(
-    source,
-    'a related table is not generated',
-    'Generate the code again, and pass tables.x of metadata.ts.',
-  )
-}
-
-/** Columns that a row of the target is owned by, in the query of {@link relatedRows}. */
-export function ownerColumns(
-  { relation, target, through }: RelationQuery,
-  alias: string,
-  depth: number,
-): readonly Sql[] {
-  const via = relation.through
-  if (via === undefined || through === undefined)
-    return relation.referencedColumns.map((key) => reference(target, key, alias))
-  return via.columns.map((key) => reference(through, key, joinName(depth)))
-}
-
-const joinName = (depth: number) => `tenonj${depth}`
-
 /** `from target as alias where …`: the rows that `owned` is true of. */
 export function relatedRows(
   query: RelationQuery,
@@ -130,34 +90,10 @@ export function relatedRows(
   depth: number,
   owned: readonly Sql[],
 ): SelectQueryNode {
-  const { relation, target, through, order, limit, many } = query
-  const via = relation.through
+  const { target, order, limit, many } = query
   const conditions = query.where === undefined ? owned : [...owned, whereNode(target, query.where, alias)]
-  const from: FromNode = {
-    kind: 'FromNode',
-    froms: [AliasNode.create(tableNode(target), IdentifierNode.create(alias))],
-  }
-  const joins =
-    via === undefined || through === undefined
-      ? []
-      : [
-          {
-            ...JoinNode.create(
-              'InnerJoin',
-              AliasNode.create(tableNode(through), IdentifierNode.create(joinName(depth))),
-            ),
-            on: OnNode.create(
-              equalEach(
-                via.referencedColumns.map((key) => reference(through, key, joinName(depth))),
-                relation.referencedColumns.map((key) => reference(target, key, alias)),
-              ),
-            ),
-          },
-        ]
   return {
-    ...SelectQueryNode.create(),
-    from,
-    ...(joins.length === 0 ? {} : { joins }),
+    ...fromRelated(query, alias, joinName(depth)),
     where: { kind: 'WhereNode', where: all(conditions) },
     ...(order.length === 0 ? {} : { orderBy: orderNode(target, order, alias) }),
     // A relation to one has one row by its key; a filter on it changes nothing of that.
@@ -165,12 +101,14 @@ export function relatedRows(
   }
 }
 
-/** The rows of one row of the outer query. */
-export function rowsOfOuter(query: RelationQuery, alias: string, depth: number): SelectQueryNode {
-  const outer = query.relation.columns.map((key) => reference(query.source, key, query.outer))
-  return relatedRows(query, alias, depth, [equalEach(ownerColumns(query, alias, depth), outer)])
+/** Columns that a row of the target is owned by, in the query of {@link relatedRows}. */
+export function ownerColumns(query: RelationQuery, alias: string, depth: number): readonly Sql[] {
+  return ownerReferences(query, alias, joinName(depth))
 }
 
-function equalEach(left: readonly Sql[], right: readonly Sql[]): Sql {
-  return all(left.map((node, i) => binary(node, '=', right[i] as Sql)))
+/** The rows of one row of the outer query. */
+export function rowsOfOuter(query: RelationQuery, alias: string, depth: number): SelectQueryNode {
+  return relatedRows(query, alias, depth, [ownedBy(query, alias, joinName(depth), query.source, query.outer)])
 }
+
+const joinName = (depth: number) => `tenonj${depth}`

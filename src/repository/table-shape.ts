@@ -152,7 +152,18 @@ export type Where<T extends AnyTable> = {
   /** Any of these; of none, nothing. */
   readonly or?: readonly Where<T>[]
   readonly not?: Where<T>
+} & {
+  readonly [Name in keyof RelationsOf<T>]?: RelationCondition<RelationsOf<T>[Name]>
 }
+
+/** A condition on related rows: a filter of the one there is (null: there is none), or what some, every or none of many fulfil. */
+type RelationCondition<Relation> = Relation extends { readonly none: infer None }
+  ? Where<TargetOf<Relation>> | None
+  : {
+      readonly some?: Where<TargetOf<Relation>>
+      readonly every?: Where<TargetOf<Relation>>
+      readonly none?: Where<TargetOf<Relation>>
+    }
 
 /** A direction, with where nulls stand: PostgreSQL's default is last when ascending and first when descending. */
 export type Direction = 'asc' | 'desc' | { readonly direction?: 'asc' | 'desc'; readonly nulls?: 'first' | 'last' }

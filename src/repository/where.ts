@@ -4,6 +4,7 @@
  * Owns what each condition means: null is found by null alone, `ne` and `notIn` find it too, an empty `in` finds nothing, and what is
  * undefined is an error, so that a variable that was not set never widens a query.
  */
+import { OperatorNode, type SelectQueryNode, UnaryOperationNode } from 'kysely'
 import { json } from '../jsonb/index.ts'
 import {
   all,
@@ -20,8 +21,9 @@ import {
   parameter,
   type Sql,
 } from '../kernel/expressions.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
+import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
 import { columnOf, kindOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
+import { fromRelated, ownedBy, relatedTables } from './related-rows.ts'
 
 type Conditions = Readonly<Record<string, unknown>>
 
@@ -30,12 +32,11 @@ type Conditions = Readonly<Record<string, unknown>>
  *
  * @throws {TenonError} QUERY_FILTER when it is none
  */
-export function whereNode(table: TableMetadata, where: unknown, qualifier: Qualifier): Sql {
+export function whereNode(table: TableMetadata, where: unknown, qualifier: Qualifier, depth = 0): Sql {
   if (!isObject(where)) return refuse(table, 'the filter is no object', 'Pass { column: value }.')
   const nodes = Object.entries(where).map(([key, condition]) => {
     const isColumn = Object.hasOwn(table.columns, key)
-    // Refuses what is neither, before its name is put into a message.
-    if (!isColumn && !combinators.has(key)) columnOf(table, key)
+    const relation = isColumn || combinators.has(key) ? undefined : relationOf(table, key)
     if (condition === undefined)
       return refuse(
         table,
@@ -43,9 +44,10 @@ export function whereNode(table: TableMetadata, where: unknown, qualifier: Quali
         'Leave the key out to ask for nothing, or pass null for SQL NULL.',
       )
     if (isColumn) return columnNode(table, key, condition, reference(table, key, qualifier))
-    if (key === 'not') return negated(whereNode(table, condition, qualifier))
+    if (relation !== undefined) return relationNode(table, key, relation, condition, qualifier, depth)
+    if (key === 'not') return negated(whereNode(table, condition, qualifier, depth))
     if (!Array.isArray(condition)) return refuse(table, `${key} is no list of filters`, `Pass ${key}: [{ … }].`)
-    const conditions = condition.map((each) => whereNode(table, each, qualifier))
+    const conditions = condition.map((each) => whereNode(table, each, qualifier, depth))
     return key === 'or' ? any(conditions) : all(conditions)
   })
   return all(nodes)
@@ -64,6 +66,47 @@ function columnNode(table: TableMetadata, key: string, condition: unknown, colum
   const names = Object.keys(condition)
   if (names.length === 0) return refuse(table, `the condition on ${key} asks for nothing`, 'Leave the key out.')
   return all(names.map((name) => compiler.one(name, condition[name])))
+}
+
+/** Refuses what is neither a column nor a relation, before its name is put into a message. */
+function relationOf(table: TableMetadata, key: string): RelationMetadata {
+  const relation = Object.hasOwn(table.relations, key) ? table.relations[key] : undefined
+  if (relation === undefined) columnOf(table, key)
+  return relation as RelationMetadata
+}
+
+/** `exists (…)` of rows that belong to the row and fit a filter of their own; of a relation to many some, every or none of them. */
+function relationNode(
+  table: TableMetadata,
+  key: string,
+  relation: RelationMetadata,
+  condition: unknown,
+  qualifier: Qualifier,
+  depth: number,
+): Sql {
+  const related = relatedTables(table, relation)
+  const [alias, joinAlias] = [`tenonw${depth}`, `tenonwj${depth}`]
+  const owned = ownedBy(related, alias, joinAlias, table, qualifier ?? table.key)
+  const rows = (operator: 'exists' | 'not exists', filter: readonly Sql[]) =>
+    UnaryOperationNode.create(OperatorNode.create(operator), {
+      ...fromRelated(related, alias, joinAlias),
+      where: { kind: 'WhereNode', where: all([owned, ...filter]) },
+    } as SelectQueryNode)
+  const filterOf = (where: unknown) => whereNode(related.target, where, alias, depth + 1)
+  if (relation.kind === 'one')
+    return condition === null ? rows('not exists', []) : rows('exists', [filterOf(condition)])
+  const entries = isObject(condition) ? Object.entries(condition) : []
+  if (entries.length === 0)
+    return refuse(table, `the condition on ${key} asks for nothing`, `Pass ${key}: { some: { … } }, every or none.`)
+  return all(
+    entries.map(([name, where]) => {
+      if (where === undefined) return refuse(table, `${name} of ${key} is undefined`, 'Leave it out.')
+      if (name === 'some') return rows('exists', [filterOf(where)])
+      if (name === 'none') return rows('not exists', [filterOf(where)])
+      if (name === 'every') return rows('not exists', [binary(filterOf(where), 'is not', constant(true))])
+      return refuse(table, `there is no condition ${name} on ${key}`, 'Use some, every or none.')
+    }),
+  )
 }
 
 const combinators = new Set(['and', 'or', 'not'])

@@ -87,6 +87,14 @@ describe('reading', () => {
     await projects.list(me, { where: (eb) => eb('name', '=', 'x') })
     await projects.list(me, { where: [{ name: 'x' }, (eb) => eb('slug', 'like', 'x%')] })
     await profiles.list(me, { where: { email: null } })
+    await profiles.list(me, { where: { userActivities: { some: { kind: 'x', user: { email: null } }, none: {} } } })
+    await activities.list(me, { where: { user: { displayName: { startsWith: 'a' } } } })
+    // @ts-expect-error no such column of the relation
+    await activities.list(me, { where: { user: { nothing: 1 } } })
+    // @ts-expect-error there always is one
+    await activities.list(me, { where: { user: null } })
+    // @ts-expect-error many are asked for by some, every or none
+    await profiles.list(me, { where: { userActivities: { kind: 'x' } } })
     // @ts-expect-error not null
     await profiles.list(me, { where: { displayName: null } })
     // @ts-expect-error no such column

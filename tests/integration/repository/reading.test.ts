@@ -306,6 +306,53 @@ describe.each(shopKinds)('on %s', (kind) => {
     },
   )
 
+  it('filters by what belongs to a row, as far as the session sees it', async () => {
+    const names = async (executor: unknown, where: object) =>
+      (await r['customers'].list(executor, { where, select: ['name'], orderBy: { name: 'asc' } })).map(
+        ({ name }: { name: string }) => name,
+      )
+    const { ada, service } = shop
+    expect(await names(ada, { orders: { some: { number: 3 } } })).toEqual(['Ann'])
+    expect(await names(ada, { orders: { none: {} } })).toEqual(['Ben'])
+    expect(await names(service, { orders: { none: {} } })).toEqual(['Ben', 'Cat'])
+    expect(await names(ada, { orders: { every: { number: { lt: 12 } } } })).toEqual(['Ben'])
+    // A comparison with null is not true of every row.
+    expect(await names(ada, { orders: { every: { note: { like: '%' } } } })).toEqual(['Ben'])
+    expect(await names(ada, { orders: { some: { number: 1, orderItems: { some: { sku: 'x' } } } } })).toEqual(['Ann'])
+    expect(await names(ada, { orders: { some: { number: 2, orderItems: { some: { sku: 'x' } } } } })).toEqual([])
+    expect(await names(ada, { tags: { some: { label: 'tag 3' } } })).toEqual(['Ann'])
+    expect(await names(ada, { tags: { some: { label: 'tag 2' } } })).toEqual([])
+    expect(await names(ada, { not: { orders: { some: {} } }, name: 'Ben' })).toEqual(['Ben'])
+    expect(await names(ada, { or: [{ orders: { some: {} } }, { name: 'Ben' }] })).toEqual(['Ann', 'Ben'])
+    const numbers = { select: ['number'], orderBy: { number: 'asc' }, limit: 1 }
+    const load = { orders: { select: ['number'], orderBy: { number: 'asc' }, where: { orderItems: { some: {} } } } }
+    expect(await r['customers'].get(ada, annId, { select: ['name'], load })).toEqual({
+      name: 'Ann',
+      orders: [{ number: 1 }],
+    })
+    expect(await r['orders'].list(ada, { ...numbers, where: { customer: { name: 'Ann' } } })).toEqual([{ number: 1 }])
+    // Rows that a policy hides are not there: no filter finds out about them.
+    expect(await r['orders'].list(shop.bob, { ...numbers, where: { customer: { name: 'Ann' } } })).toEqual([])
+    expect(await r['orders'].list(shop.bob, numbers)).toEqual([{ number: 1 }])
+    const employees = async (where: object) =>
+      (await r['employees'].list(ada, { where, orderBy: { id: 'asc' } })).map(({ id }: { id: number }) => id)
+    expect(await employees({ manager: null })).toEqual([1])
+    expect(await employees({ manager: { name: 'boss' } })).toEqual([2, 3])
+    expect(await employees({ manager: { manager: { name: 'boss' } } })).toEqual([4])
+    expect(await employees({ employeesByManager: { some: { employeesByManager: { some: { id: 4 } } } } })).toEqual([1])
+    expect(await r['employees'].count(ada, { employeesByManager: { some: { rank: { gt: 4 } } } })).toBe(1)
+    for (const where of [
+      { orders: {} },
+      { orders: null },
+      { orders: { number: 1 } },
+      { orders: { some: undefined } },
+      { orders: { some: { nothing: 1 } } },
+      { nothing: { some: {} } },
+      { orders: undefined },
+    ])
+      await expect(names(ada, where)).rejects.toMatchObject({ code: 'QUERY_FILTER' })
+  })
+
   it('loads nothing that a policy hides', async () => {
     const [order] = await r['orders'].list(shop.bob, { where: { number: 1 }, load: { customer: true } })
     expect(order.customer).toBeNull()
