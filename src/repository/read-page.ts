@@ -98,16 +98,18 @@ export async function readPage(
   const more = rows.length > limit
   const items = rows.slice(0, limit)
   if (backward) items.reverse()
-  const cursors = items.map((row) => {
+  const cursorOf = (row: Row | undefined) => {
+    if (row === undefined) return undefined
     const values = texts.map(([name]) => row[name] as string | null)
     return toCursor(table, order, values, cursorKeys)
-  })
+  }
+  const [startCursor, endCursor] = [cursorOf(items[0]), cursorOf(items.at(-1))]
   const counted = items[0]?.[totalName]
   for (const row of items) for (const name of [...texts.map(([each]) => each), totalName]) delete row[name]
   return {
     items,
-    startCursor: cursors[0],
-    endCursor: cursors.at(-1),
+    startCursor,
+    endCursor,
     hasNext: backward ? true : more,
     hasPrevious: backward ? more : after !== undefined,
     total: total === undefined ? undefined : await totalOf(executor, reading, total, counted, options),
