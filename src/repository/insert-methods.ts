@@ -1,5 +1,6 @@
 /** The methods that insert: one row, any number, and where a row may be there already. */
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import type { TableMetadata } from '../kernel/metadata.ts'
 import { columnOf, refuse } from './columns.ts'
 import { insertTree, planTree, splitTree } from './insert-tree.ts'
 import { byColumns, inChunks, inTransaction } from './many-rows.ts'
@@ -51,8 +52,8 @@ export function createInsertMethods(core: RepositoryCore) {
         if (first.done === true) return 0
         await writer.begin(executor, first.value.length)
         const second = await chunks.next()
-        if (second.done === true && byColumns(table, first.value).length === 1)
-          await writer.write(executor, first.value)
+        // One statement is a transaction by itself.
+        if (second.done === true && isOneStatement(table, first.value)) await writer.write(executor, first.value)
         else
           await inTransaction(table, executor, async (trx) => {
             const left = async function* () {
@@ -111,6 +112,11 @@ export function createInsertMethods(core: RepositoryCore) {
       return { inserted, updated, unchanged: values.length - rows.length }
     },
   }
+}
+
+function isOneStatement(table: TableMetadata, rows: readonly Values[]): boolean {
+  const [group, ...others] = byColumns(table, rows)
+  return group !== undefined && others.length === 0 && (group.columns.length > 0 || rows.length === 1)
 }
 
 function conflictOf(core: RepositoryCore, columns: readonly string[], options: Loose): Conflict {

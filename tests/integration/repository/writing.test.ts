@@ -166,6 +166,23 @@ describe.each(shopKinds)('on %s', (kind) => {
     expect(await r['orders'].insertMany(shop.ada, [])).toBe(0)
   })
 
+  it('inserts rows of defaults alone, all or none', async () => {
+    await sql`create sequence wide_id_seq; alter table wide alter column id set default nextval('wide_id_seq')`.execute(
+      shop.service,
+    )
+    await sql`grant all on wide_id_seq to authenticated`.execute(shop.service)
+    try {
+      expect(await r['wide'].insertMany(shop.ada, [{}, {}])).toBe(2)
+      await shop.service.insertInto('wide').values({ id: 5 }).execute()
+      await expect(r['wide'].insertMany(shop.ada, [{}, {}, {}])).rejects.toMatchObject({
+        code: 'CONSTRAINT_UNIQUE',
+      })
+      expect(await r['wide'].count(shop.ada)).toBe(3)
+    } finally {
+      await shop.service.deleteFrom('wide').execute()
+    }
+  })
+
   it('upserts, and tells what was inserted, updated or left as it was', async () => {
     expect(await r['tags'].upsert(shop.ada, { id: 1, label: 'a' })).toEqual({
       action: 'inserted',
