@@ -9,7 +9,11 @@ import { metadata } from './db/metadata.ts'
 import { ProjectsInsert, ProjectsRow } from './db/zod.ts'
 
 // The type of the database comes with the metadata, and so do the parsers that the generated types were made for.
-await using db = createDatabase({ connection: 'pglite://memory', metadata, plugins: [new CamelCasePlugin()] })
+await using db = createDatabase({
+  connection: 'pglite://memory',
+  metadata,
+  plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+})
 await applyMigrations(db, { modules: ['projects', 'activity'] })
 const sub = '5e0f6a7e-0000-4000-8000-000000000001'
 const me = db.session({ role: 'authenticated', claims: { sub } })

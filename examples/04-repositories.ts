@@ -10,7 +10,11 @@ import { createRepository } from '../src/repository/index.ts'
 import { metadata, tables } from './db/metadata.ts'
 import { schemas } from './db/zod.ts'
 
-await using db = createDatabase({ connection: 'pglite://memory', metadata, plugins: [new CamelCasePlugin()] })
+await using db = createDatabase({
+  connection: 'pglite://memory',
+  metadata,
+  plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
+})
 await applyMigrations(db, { modules: ['projects', 'activity'] })
 const me = db.session({ role: 'authenticated', claims: { sub: '5e0f6a7e-0000-4000-8000-000000000001' } })
 const other = me.as({ claims: { sub: '5e0f6a7e-0000-4000-8000-000000000002' } })

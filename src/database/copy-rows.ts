@@ -6,7 +6,7 @@
 import { Buffer } from 'node:buffer'
 import type { CompiledQuery } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { assertUnitBytes, toParameterText } from './wire/parameters.ts'
+import { assertUnitBytes, maxParameterBytes, refuseBytes, toParameterText } from './wire/parameters.ts'
 import type { StatementPlan } from './wire/statement-plan.ts'
 import type { Step } from './wire/unit.ts'
 
@@ -29,6 +29,8 @@ export class CopyRows {
         text += field((values[i] as (row: Row) => unknown)(row))
       }
       text += '\n'
+      // Before it is longer than a string can be.
+      if (text.length > maxParameterBytes) refuseBytes(text.length)
     }
     // Once for all of them; looking for the place costs only where there is one.
     if (text.includes('\0') || !text.isWellFormed()) refuseText(columns, rows)

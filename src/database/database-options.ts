@@ -1,7 +1,7 @@
 /**
  * The options of a database and of its service, checked when they are given, so that a wrong one is told at once and not by the first query.
  */
-import type { KyselyPlugin, LogConfig } from 'kysely'
+import { CamelCasePlugin, type KyselyPlugin, type LogConfig } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { assertMetadata, type Metadata } from '../kernel/metadata.ts'
 import type { Observer } from '../kernel/observe.ts'
@@ -93,7 +93,10 @@ export function checkDatabaseOptions(options: unknown): void {
   assertKnownKeys('createDatabase()', options, databaseKeys)
   const { metadata, roles, statementTimeoutMs, preparedStatements, statementCacheSize, legacyClaims } =
     options as Readonly<Record<string, unknown>>
-  if (metadata !== undefined) assertMetadata(metadata)
+  if (metadata !== undefined) {
+    assertMetadata(metadata)
+    checkPlugins(metadata, (options as Readonly<Record<string, unknown>>)['plugins'])
+  }
   const { cursorKeys } = options as Readonly<Record<string, unknown>>
   const isKey = (key: unknown) => typeof key === 'string' && key.length >= 32
   if (cursorKeys !== undefined && !(Array.isArray(cursorKeys) && cursorKeys.length > 0 && cursorKeys.every(isKey)))
@@ -129,6 +132,18 @@ export function checkDatabaseOptions(options: unknown): void {
       hint: 'Pass 256, or 0 to prepare nothing.',
     })
   }
+}
+
+/** Generated types have the keys that documents have. */
+function checkPlugins({ camelCase }: Metadata, plugins: unknown): void {
+  if (!camelCase || !Array.isArray(plugins)) return
+  const changes = (plugin: unknown) => plugin instanceof CamelCasePlugin && plugin.opt.maintainNestedObjectKeys !== true
+  if (plugins.some(changes))
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'CamelCasePlugin would change the keys inside of json columns, which the generated types do not',
+      hint: 'Pass new CamelCasePlugin({ maintainNestedObjectKeys: true }).',
+    })
 }
 
 function assertOneOf(option: string, value: unknown, values: readonly unknown[]): void {

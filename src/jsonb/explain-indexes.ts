@@ -87,6 +87,8 @@ function explain(
   if (whole !== undefined) return { ...found, index: whole.name, ...guarded }
   const [partial] = serving
   const note = partial && `${partial.name} serves it in a query that also says: ${partial.where}`
+  if (table.kind === 'view' || table.kind === 'foreign table')
+    return { ...found, note: `A ${table.kind} has no indexes: ask of the table beneath.` }
   return { ...found, create: createSql(table, name, over, wanted), ...(note === undefined ? guarded : { note }) }
 }
 
@@ -147,7 +149,9 @@ function serves(index: IndexMetadata, wanted: Wanted, column: string, name: stri
 }
 
 function createSql(table: TableMetadata, name: string, steps: JsonSteps, wanted: Wanted): string {
-  const on = `create index concurrently on ${quoteQualified(table.schema, table.name)}`
+  // Of a partitioned table PostgreSQL makes one at once only.
+  const how = table.kind === 'partitioned table' ? 'create index' : 'create index concurrently'
+  const on = `${how} on ${quoteQualified(table.schema, table.name)}`
   const column = quoteIdentifier(name)
   const path = (last: '->' | '->>') => (steps.length === 0 ? column : pathSql(name, steps, last, written))
   const opclass = 'opclasses' in wanted && wanted.opclasses[0] !== 'jsonb_ops' ? ` ${wanted.opclasses[0]}` : ''

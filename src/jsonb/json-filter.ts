@@ -73,7 +73,7 @@ export function textAtPath(root: Sql, steps: JsonSteps): Sql {
   return binary(atPath(root, steps.slice(0, -1)), '->>', key)
 }
 
-const asJson = (value: unknown): Sql => bound(toJsonText(value), 'jsonb')
+const asJson = (value: unknown): Sql => bound(toJsonText(value, 'refused'), 'jsonb')
 const hasOnlyKeys = (steps: JsonSteps): boolean => steps.every((step) => typeof step === 'string')
 const isComposite = (value: unknown): boolean => typeof value === 'object' && value !== null
 

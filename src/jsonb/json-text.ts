@@ -19,17 +19,21 @@ export function assertJsonString(text: string): string {
   return text
 }
 
+/** What becomes of a member that is undefined: it is left out, as JSON.stringify has it, or refused. */
+type Missing = 'left out' | 'refused'
+
 /**
  * JSON text of a value. A Date is its ISO text, an own `toJSON` is used.
  *
- * @throws {TenonError} PARAMETER_INVALID for undefined, functions, bigint, NaN, infinities and strings that no document can hold;
- *   LIMIT_DEPTH
+ * @param missing - of a value that is looked for a member that was not set must not widen what is found
+ * @throws {TenonError} PARAMETER_INVALID for undefined, functions, bigint, NaN, infinities, what is no plain data, and strings that no
+ *   document can hold; LIMIT_DEPTH
  */
-export function toJsonText(value: unknown): string {
-  return write(value, 0)
+export function toJsonText(value: unknown, missing: Missing = 'left out'): string {
+  return write(value, missing, 0)
 }
 
-function write(value: unknown, depth: number): string {
+function write(value: unknown, missing: Missing, depth: number): string {
   if (depth > maxDepth)
     throw new TenonError({
       code: 'LIMIT_DEPTH',
@@ -45,7 +49,7 @@ function write(value: unknown, depth: number): string {
       if (Number.isFinite(value)) return String(Object.is(value, -0) ? 0 : value)
       return refuse('is NaN or infinite', 'JSON has no such number: use null or a string.')
     case 'object':
-      return value === null ? 'null' : writeObject(value, depth)
+      return value === null ? 'null' : writeObject(value, missing, depth)
     case 'undefined':
       return refuse('is undefined', 'Leave the key out, or use null.')
     case 'bigint':
@@ -55,12 +59,20 @@ function write(value: unknown, depth: number): string {
   }
 }
 
-function writeObject(value: object, depth: number): string {
-  if ('toJSON' in value && typeof value.toJSON === 'function') return write(value.toJSON(''), depth + 1)
-  if (Array.isArray(value)) return `[${value.map((item) => write(item, depth + 1)).join(',')}]`
-  // An optional key that is undefined is absent, as JSON.stringify has it.
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined)
-  const members = entries.map(([key, item]) => `${JSON.stringify(assertJsonString(key))}:${write(item, depth + 1)}`)
+function writeObject(value: object, missing: Missing, depth: number): string {
+  if ('toJSON' in value && typeof value.toJSON === 'function') return write(value.toJSON(''), missing, depth + 1)
+  // From: a hole is an item too.
+  if (Array.isArray(value)) return `[${Array.from(value, (item) => write(item, missing, depth + 1)).join(',')}]`
+  // JSON.stringify would make {} of a Map, a promise or an expression, and nobody would know.
+  if (Object.prototype.toString.call(value) !== '[object Object]' || 'toOperationNode' in value)
+    refuse(
+      'is no plain data',
+      'Pass objects, arrays, strings, numbers, booleans and null; of a Map Object.fromEntries(map).',
+    )
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined || missing === 'refused')
+  const members = entries.map(
+    ([key, item]) => `${JSON.stringify(assertJsonString(key))}:${write(item, missing, depth + 1)}`,
+  )
   return `{${members.join(',')}}`
 }
 

@@ -1,9 +1,20 @@
 /** What runs queries: a session, a transaction, a service, or any Kysely. */
 import { createQueryId, type QueryExecutor, type QueryResult, type RootOperationNode } from 'kysely'
+import { TenonError } from './errors.ts'
 
 /** Anything that runs queries: a session, `db.service()`, a transaction of either, or a Kysely of another dialect of PostgreSQL. */
 export interface Executor {
   getExecutor(): QueryExecutor
+}
+
+/** What compiles and runs its queries. @throws {TenonError} OPTION_INVALID when it is none: most often it was forgotten */
+export function executorOf(executor: Executor): QueryExecutor {
+  if (typeof (executor as Partial<Executor> | undefined)?.getExecutor === 'function') return executor.getExecutor()
+  throw new TenonError({
+    code: 'OPTION_INVALID',
+    message: 'the first argument runs no queries',
+    hint: 'Pass a session, a transaction or db.service() first.',
+  })
 }
 
 /** How a query is run. */
@@ -23,7 +34,7 @@ export async function runQuery<Row>(
   { signal }: RunOptions = {},
   parameters?: readonly unknown[],
 ): Promise<QueryResult<Row>> {
-  const own = executor.getExecutor()
+  const own = executorOf(executor)
   const queryId = createQueryId()
   const query = own.compileQuery(own.transformQuery(node, queryId), queryId)
   const compiled = parameters === undefined ? query : { ...query, parameters }
@@ -37,7 +48,7 @@ export async function* streamQuery<Row>(
   chunkSize: number,
   { signal }: RunOptions = {},
 ): AsyncGenerator<Row> {
-  const own = executor.getExecutor()
+  const own = executorOf(executor)
   const queryId = createQueryId()
   const compiled = own.compileQuery(own.transformQuery(node, queryId), queryId)
   for await (const { rows } of own.stream<Row>(compiled, chunkSize, signal === undefined ? undefined : { signal }))

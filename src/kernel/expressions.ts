@@ -18,7 +18,6 @@ import {
   OperatorNode,
   ParensNode,
   SelectionNode,
-  UnaryOperationNode,
   ValueNode,
   WhenNode,
 } from 'kysely'
@@ -63,9 +62,9 @@ export function binary(left: Sql, operator: string, right: Sql): Sql {
   return BinaryOperationNode.create(operand(left), OperatorNode.create(operator as '='), operand(right))
 }
 
-/** `not (…)` */
+/** `(…) is not true`: of null too, so that nothing is neither found nor left out. */
 export function negated(node: Sql): Sql {
-  return UnaryOperationNode.create(OperatorNode.create('not'), ParensNode.create(node))
+  return binary(node, 'is not', constant(true))
 }
 
 export function isNull(node: Sql): Sql {
@@ -86,9 +85,41 @@ export function any(nodes: readonly Sql[]): Sql {
   return joined(nodes, 'or') ?? constant(false)
 }
 
+/** Halves, and halves of them: thousands of nodes in a row would be nested thousands deep. */
 function joined(nodes: readonly Sql[], operator: 'and' | 'or'): Sql | undefined {
-  const [first, ...rest] = nodes
-  return rest.reduce<Sql | undefined>((left, right) => left && binary(left, operator, right), first)
+  if (nodes.length <= 1) return nodes[0]
+  const middle = nodes.length >> 1
+  const left = joined(nodes.slice(0, middle), operator)
+  const right = joined(nodes.slice(middle), operator)
+  return left && right && binary(left, operator, right)
+}
+
+/** Whether a condition is true whatever a row holds; of what is not a combination of constants it is not known and not said. */
+export function isAlwaysTrue(node: Sql): boolean {
+  return constantOf(node) === true
+}
+
+function constantOf(node: Sql): boolean | undefined {
+  switch (node.kind) {
+    case 'ParensNode':
+      return constantOf((node as ParensNode).node)
+    case 'ValueNode': {
+      const { immediate, value } = node as ValueNode
+      return immediate === true && typeof value === 'boolean' ? value : undefined
+    }
+    case 'BinaryOperationNode': {
+      const { leftOperand, operator, rightOperand } = node as BinaryOperationNode
+      const word: string | undefined =
+        operator.kind === 'OperatorNode' ? (operator as OperatorNode).operator : undefined
+      const [left, right] = [constantOf(leftOperand), constantOf(rightOperand)]
+      if (word === 'is not' && left !== undefined && right !== undefined) return left !== right
+      if (word === 'and') return left === false || right === false ? false : left && right
+      if (word === 'or') return left === true || right === true ? true : left === undefined ? left : right
+      return undefined
+    }
+    default:
+      return undefined
+  }
 }
 
 /** `case when condition then … else … end` */

@@ -1,7 +1,7 @@
 /** Counts and sums of groups, as text of the database: no number loses digits on its way. */
 import type { SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
-import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, call, cast, constant } from '../kernel/expressions.ts'
 import { columnSelection, freeName, reference } from './columns.ts'
 import { prepareRead, type Row } from './read-rows.ts'
@@ -16,12 +16,8 @@ export async function aggregateRows(core: RepositoryCore, executor: Executor, op
   const asked = functions.flatMap((name) =>
     options[name] === undefined ? [] : readSelect(table, options[name]).map((column) => ({ name, column })),
   )
-  const reading = core.listing({
-    where: options['where'],
-    withDeleted: options['withDeleted'],
-    limit: options['limit'],
-  })
-  const { node } = prepareRead({ ...reading, select: [] }, factsOf(executor.getExecutor()))
+  const reading = core.listing(options)
+  const { node } = prepareRead({ ...reading, select: [] }, factsOf(executorOf(executor)))
   const results = asked.map(({ name, column }, i) =>
     aliased(cast(call(name, reference(table, column, undefined)), 'text'), freeName(table, `tenona${i}`)),
   )

@@ -6,7 +6,7 @@
 import { ColumnNode, ReferenceNode, SelectionNode, TableNode, ValueNode } from 'kysely'
 import { applyPatch, isJsonPatch, toJsonText } from '../jsonb/index.ts'
 import { TenonError } from '../kernel/errors.ts'
-import { expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
+import { cast, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
 
 /** What conditions a column knows. */
@@ -28,8 +28,21 @@ export function columnOf(table: TableMetadata, key: string): ColumnMetadata {
   return refuse(table, 'there is no column of that name', `Columns: ${Object.keys(table.columns).join(', ')}.`)
 }
 
-export function kindOf({ typeName, baseTypeName, array }: ColumnMetadata): ColumnKind {
-  const name = baseTypeName ?? typeName
+const baseTypeOf = ({ typeName, baseTypeName }: ColumnMetadata): string => baseTypeName ?? typeName
+
+/** Types without an equality, or with one that says something else: of box it compares areas. */
+const incomparable = new Set(
+  ['json', 'xml', 'point', 'box', 'circle', 'line', 'lseg', 'path', 'polygon'].map((name) => `pg_catalog.${name}`),
+)
+
+/** A column as it can be compared with itself. */
+export function comparable(table: TableMetadata, key: string, node: Sql): Sql {
+  return incomparable.has(baseTypeOf(columnOf(table, key))) ? cast(node, 'text') : node
+}
+
+export function kindOf(column: ColumnMetadata): ColumnKind {
+  const name = baseTypeOf(column)
+  const { array } = column
   if (array === true) return 'array'
   if (name === 'pg_catalog.jsonb' || name === 'pg_catalog.json') return 'json'
   if (name === 'pg_catalog.tsvector') return 'tsvector'
@@ -71,7 +84,13 @@ export function freeName(table: TableMetadata, name: string): string {
 
 /** A value as a column takes it: json as text, a patch as what it makes of the column. */
 export function valueNode(table: TableMetadata, key: string, value: unknown): Sql {
-  if (isJsonPatch(value)) return nodeOf(applyPatch(expressionOf(reference(table, key, undefined)), value))
+  if (isJsonPatch(value)) {
+    const column = reference(table, key, undefined)
+    const isText = kindOf(columnOf(table, key)) === 'json' && baseTypeOf(columnOf(table, key)) === 'pg_catalog.json'
+    return isText
+      ? cast(nodeOf(applyPatch(expressionOf(cast(column, 'jsonb')), value)), 'json')
+      : nodeOf(applyPatch(expressionOf(column), value))
+  }
   return ValueNode.create(plainValue(table, key, value))
 }
 
@@ -80,6 +99,14 @@ export function plainValue(table: TableMetadata, key: string, value: unknown): u
   const column = columnOf(table, key)
   if (value === undefined)
     return refuse(table, `the value of ${key} is undefined`, 'Leave the column out, or pass null for SQL NULL.')
+  if (isJsonPatch(value))
+    return refuse(table, `${key} is given a patch, which changes what is there`, 'Pass a value here.')
+  if (typeof value === 'object' && value !== null && 'toOperationNode' in value)
+    return refuse(
+      table,
+      `${key} is given an expression`,
+      'Pass a value; for expressions use the query builder of the executor.',
+    )
   // Of json a string is JSON text, as everywhere with pg.
   if (value === null || !isJson(column) || typeof value === 'string') return value
   if (column.array !== true) return toJsonText(value)

@@ -1,7 +1,7 @@
 /** Many rows by COPY, which is the quickest way in, where the executor and the table allow it. */
 import { ColumnNode, createQueryId, type QueryResult, RawNode, sql, type TableNode } from 'kysely'
 import { CopyRows, factsOf } from '../database/index.ts'
-import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { columnOf, isJson, plainValue, tableNode } from './columns.ts'
@@ -15,7 +15,7 @@ export const copiedRows = 1_000
  * views have no rows of their own.
  */
 export async function canCopy(table: TableMetadata, executor: Executor, options: RunOptions): Promise<boolean> {
-  const own = executor.getExecutor()
+  const own = executorOf(executor)
   if (!factsOf(own).copies) return false
   // Plugins may have moved it to another schema.
   const { parameters } = own.transformQuery(copyNode(table, []), createQueryId())

@@ -9,10 +9,12 @@ import {
   SelectQueryNode,
   TableNode,
 } from 'kysely'
+import { isTenonError } from '../kernel/errors.ts'
 import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { aliased, all, binary, bound, call, constant } from '../kernel/expressions.ts'
 import { arrayTypeOf } from './array-values.ts'
 import { freeName, plainValue, reference } from './columns.ts'
+import { isInTransaction } from './many-rows.ts'
 import { type Row, readRows } from './read-rows.ts'
 import type { Loose, RepositoryCore } from './repository-core.ts'
 import type { Values } from './write-rows.ts'
@@ -70,7 +72,7 @@ async function findGroup(
         const list = values.map((value) => plainValue(table, column, value[column]))
         return aliased(call('unnest', bound(list, arrayTypeOf(table, column))), keyName(i))
       }),
-      aliased(call('generate_series', constant(1), constant(values.length)), name),
+      aliased(call('generate_series', constant(1), bound(values.length, 'int4')), name),
     ],
   }
   const alias = 'tenonwanted'
@@ -96,6 +98,13 @@ export function createLoader(core: RepositoryCore, executor: Executor): (key: un
     readonly fail: (error: unknown) => void
   }
   let waiting: Waiting[] = []
+  const findOne = async ({ key, settle, fail }: Waiting) => {
+    try {
+      settle((await findEach(core, executor, [key], {}))[0])
+    } catch (error) {
+      fail(error)
+    }
+  }
   const run = async () => {
     const batch = waiting
     waiting = []
@@ -108,7 +117,11 @@ export function createLoader(core: RepositoryCore, executor: Executor): (key: un
       )
       for (const [i, { settle }] of batch.entries()) settle(rows[i])
     } catch (error) {
-      for (const { fail } of batch) fail(error)
+      const [only, ...others] = batch
+      // A value that is none of the column's type is one caller's; a transaction ends with it for all.
+      const isOnes = isTenonError(error) && error.code === 'QUERY_DATA' && !isInTransaction(executor)
+      if (!isOnes || only === undefined || others.length === 0) for (const { fail } of batch) fail(error)
+      else for (const each of batch) await findOne(each)
     }
   }
   return (key) =>

@@ -1,11 +1,12 @@
 /** The methods that insert: one row, any number, and where a row may be there already. */
+import { NotFoundError } from '../kernel/errors.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { binary, isNull, parameter } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
-import { columnOf, refuse } from './columns.ts'
+import { columnOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { insertTree, planTree, splitTree } from './insert-tree.ts'
 import { byColumns, inChunks, inTransaction } from './many-rows.ts'
-import { getRow } from './read-methods.ts'
-import type { Row } from './read-rows.ts'
+import { type Row, readRows } from './read-rows.ts'
 import { readSelect } from './relations.ts'
 import type { Loose, RepositoryCore } from './repository-core.ts'
 import { RowWriter } from './row-writer.ts'
@@ -45,7 +46,13 @@ export function createInsertMethods(core: RepositoryCore) {
       const { chunkSize = 10_000, onProgress } = options
       if (typeof chunkSize !== 'number' || !Number.isInteger(chunkSize) || chunkSize < 1)
         return refuse(table, 'chunkSize is no number of rows', 'Pass chunkSize: 10_000.')
-      const chunks = inChunks(rows, chunkSize, (row, i) => core.validated(row, 'insert', [i]))
+      if (typeof rows !== 'object' || rows === null)
+        return refuse(table, 'insertMany takes no list of rows', 'Pass an array, or anything that can be iterated.')
+      const chunks = inChunks(rows, chunkSize, (row, i) => {
+        // What the rows come from may take its time.
+        options.signal?.throwIfAborted()
+        return core.validated(row, 'insert', [i])
+      })
       const writer = new RowWriter(table, options, onProgress)
       try {
         const first = await chunks.next()
@@ -72,16 +79,15 @@ export function createInsertMethods(core: RepositoryCore) {
 
     async upsert(executor: Executor, given: Values, options: Options = {}) {
       const values = core.validated(given, 'insert')
-      const select = readSelect(table, options['returning'])
+      const select = core.returning(options)
       const conflict = conflictOf(core, writtenColumns(table, [values], 'insertable'), options)
       const node = withConflict(table, insertNode(table, values, []), conflict, select)
       const { rows } = await runQuery<Row>(executor, node, options)
       const [row] = rows
       if (row === undefined) {
-        const key = Object.fromEntries(conflict.on.map((column) => [column, values[column]]))
         return {
           action: 'unchanged',
-          row: await getRow(core, executor, key, { ...options, select, withDeleted: true }),
+          row: select.length === 0 ? {} : await unchangedRow(core, executor, values, conflict, select, options),
         }
       }
       const { inserted, rest } = takeFlag(row, insertedName(table))
@@ -89,7 +95,7 @@ export function createInsertMethods(core: RepositoryCore) {
     },
 
     async upsertMany(executor: Executor, given: readonly Values[], options: Options = {}) {
-      const select = readSelect(table, options['returning'])
+      const select = core.returning(options)
       const values = given.map((row, i) => core.validated(row, 'insert', [i]))
       const [group, ...others] = byColumns(table, values)
       if (group === undefined) return { inserted: [], updated: [], unchanged: 0 }
@@ -119,6 +125,27 @@ function isOneStatement(table: TableMetadata, rows: readonly Values[]): boolean 
   return group !== undefined && others.length === 0 && (group.columns.length > 0 || rows.length === 1)
 }
 
+/** The row that was there, and stays as it is. */
+async function unchangedRow(
+  core: RepositoryCore,
+  executor: Executor,
+  values: Values,
+  { on }: Conflict,
+  select: readonly string[],
+  options: RunOptions,
+): Promise<Row> {
+  const { table } = core
+  const isThere = (qualifier: Qualifier) =>
+    on.map((key) => {
+      const column = reference(table, key, qualifier)
+      // Where nulls are not distinct, null is a key like any other.
+      return values[key] === null ? isNull(column) : binary(column, '=', parameter(plainValue(table, key, values[key])))
+    })
+  const [row] = await readRows(executor, core.reading({ select, withDeleted: true }, isThere), options)
+  if (row !== undefined) return row
+  throw new NotFoundError({ table: table.name })
+}
+
 function conflictOf(core: RepositoryCore, columns: readonly string[], options: Loose): Conflict {
   const { table } = core
   const on = options['on'] === undefined ? table.primaryKey : readSelect(table, options['on'])
@@ -132,10 +159,17 @@ function conflictOf(core: RepositoryCore, columns: readonly string[], options: L
   const missing = on.find((column) => !columns.includes(column))
   if (missing !== undefined)
     return refuse(table, `upsert has no value for ${missing} of its key`, 'Give one, or pass another key as on.')
-  const update =
+  const wanted =
     (options['update'] as readonly string[] | undefined) ??
     columns.filter((column) => !on.includes(column) && table.columns[column]?.updatable !== false)
-  for (const column of update) columnOf(table, column)
+  // A version is counted and not given.
+  const update = [...new Set(wanted)].filter((column) => column !== core.version)
+  for (const column of update) {
+    if (columnOf(table, column).updatable === false)
+      return refuse(table, `${column} takes no value here`, 'It is generated: leave it out of update.')
+    if (!columns.includes(column))
+      return refuse(table, `upsert sets ${column} and gives no value for it`, 'Give one, or leave it out of update.')
+  }
   return { on, update, increment: update.length === 0 ? undefined : core.version }
 }
 

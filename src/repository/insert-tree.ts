@@ -232,18 +232,19 @@ async function insertInSteps(
   options: RunOptions,
 ): Promise<Row | undefined> {
   const inserted: (Row | undefined)[] = []
-  const keyName = (key: string) => `tenonkey${key}`
+  // By number: a name made longer could be cut by the server.
+  const keyName = (of: number, key: string) => `tenonkey${[...(plan[of]?.keys ?? [])].indexOf(key)}`
   for (const [at, insertion] of plan.entries()) {
     const { table, links, keys } = insertion
     // A trigger left the row above out, and what belongs to it goes with it.
     if (links.some(({ of }) => inserted[of] === undefined)) continue
     const node = insertionNode(
       insertion,
-      ({ column, of, key }) => bound(inserted[of]?.[keyName(key)], arrayTypeOf(table, column).slice(0, -2)),
+      ({ column, of, key }) => bound(inserted[of]?.[keyName(of, key)], arrayTypeOf(table, column).slice(0, -2)),
       [],
     )
     const texts = [...keys].map(
-      (key) => [keyName(key), cast(ReferenceNode.create(ColumnNode.create(key)), 'text')] as const,
+      (key) => [keyName(at, key), cast(ReferenceNode.create(ColumnNode.create(key)), 'text')] as const,
     )
     const columns = at === 0 ? select : []
     const returning = columns.length + texts.length === 0 ? {} : { returning: returningNode(table, columns, texts) }

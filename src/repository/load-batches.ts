@@ -2,14 +2,20 @@
 import {
   AggregateFunctionNode,
   AliasNode,
+  ColumnNode,
   IdentifierNode,
+  JoinNode,
+  OnNode,
   OverNode,
   PartitionByItemNode,
+  ReferenceNode,
   SelectQueryNode,
+  TableNode,
 } from 'kysely'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
-import { aliased, binary, bound, call, cast, parameter, type Sql } from '../kernel/expressions.ts'
+import { aliased, all, binary, bound, call, cast, constant, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
+import { arrayTypeOf } from './array-values.ts'
 import { columnSelection, freeName, type Qualifier, reference } from './columns.ts'
 import { orderNode } from './order.ts'
 import { ownerColumns, type RelationQuery, relatedRows } from './relations.ts'
@@ -54,37 +60,53 @@ async function loadBatch(
   const { relation, source, name, many } = query
   const textsOf = (row: Row) => relation.columns.map((key) => row[keyName(source, key)] as string | null)
   const wanted = new Map(parents.map((row) => [JSON.stringify(textsOf(row)), textsOf(row)]))
-  const tuples = [...wanted.values()].filter((texts) => !texts.includes(null))
-  const found = tuples.length === 0 ? new Map<string, Row[]>() : await readTargets(executor, query, tuples, options)
+  const places = [...wanted].filter(([, texts]) => !texts.includes(null))
+  const found =
+    places.length === 0
+      ? []
+      : await readTargets(
+          executor,
+          query,
+          places.map(([, texts]) => texts as readonly string[]),
+          options,
+        )
+  const byKey = new Map(places.map(([key], i) => [key, found[i] ?? []]))
   for (const row of parents) {
-    const list = found.get(JSON.stringify(textsOf(row))) ?? []
-    row[name] = many ? list : (list[0] ?? null)
+    const list = byKey.get(JSON.stringify(textsOf(row))) ?? []
+    // Each parent has rows of its own, whoever shares its key.
+    row[name] = many ? [...list] : (list[0] ?? null)
   }
 }
 
 const alias = 'tenont1'
+const wantedAlias = 'tenonwanted'
 
-/** Rows of the target by the key of their owner. */
+/** Rows of the target for each of the keys. Which row is whose is for the server to say: it knows when two values are the same. */
 async function readTargets(
   executor: Executor,
   query: RelationQuery,
-  tuples: readonly (readonly (string | null)[])[],
+  keys: readonly (readonly string[])[],
   options: RunOptions,
-): Promise<ReadonlyMap<string, Row[]>> {
+): Promise<readonly (readonly Row[])[]> {
   const { target, select, load, order, limit } = query
-  const owners = ownerColumns(query, alias, 1)
-  const ownerNames = owners.map((_, i) => freeName(target, `tenonowner${i}`))
+  const placeName = freeName(target, 'tenonowner')
+  const place = ReferenceNode.create(ColumnNode.create(placeName), TableNode.create(wantedAlias))
   const texts = keyTexts(target, load, alias)
   const limited = limit === undefined || !query.many ? undefined : freeName(target, 'tenonplace')
+  const related = relatedRows(
+    { ...query, ...(limited === undefined ? {} : { order: [], limit: undefined }) },
+    alias,
+    1,
+    [],
+  )
   const rows: SelectQueryNode = {
-    ...relatedRows({ ...query, ...(limited === undefined ? {} : { order: [], limit: undefined }) }, alias, 1, [
-      isOneOf(owners, query, tuples),
-    ]),
+    ...related,
+    joins: [...(related.joins ?? []), wantedJoin(query, keys, placeName)],
     selections: [
       ...select.map((key) => columnSelection(target, key, alias)),
-      ...owners.map((owner, i) => aliased(cast(owner, 'text'), ownerNames[i] as string)),
+      aliased(place, placeName),
       ...Object.entries(texts).map(([name, node]) => aliased(node, name)),
-      ...(limited === undefined ? [] : [aliased(placeNode(query, owners), limited)]),
+      ...(limited === undefined ? [] : [aliased(numberNode(query, place), limited)]),
     ],
   }
   const { rows: read } = await runQuery<Row>(
@@ -93,52 +115,42 @@ async function readTargets(
     options,
   )
   await loadBatches(executor, read, load, options)
-  const found = new Map<string, Row[]>()
+  const found = keys.map((): Row[] => [])
   // Each owner's own, in order: the query over all has lost it where it numbers them.
   const sorted =
     limited === undefined || order.length === 0
       ? read
       : [...read].sort((a, b) => Number(a[limited]) - Number(b[limited]))
   for (const row of sorted) {
-    const key = JSON.stringify(ownerNames.map((name) => row[name]))
-    for (const name of [...ownerNames, ...(limited === undefined ? [] : [limited])]) delete row[name]
-    found.set(key, [...(found.get(key) ?? []), row])
+    const at = Number(row[placeName]) - 1
+    for (const name of [placeName, ...(limited === undefined ? [] : [limited])]) delete row[name]
+    found[at]?.push(row)
   }
   return found
 }
 
-function isOneOf(
-  owners: readonly Sql[],
-  { relation, target, through }: RelationQuery,
-  tuples: readonly (readonly (string | null)[])[],
-): Sql {
-  const [only, ...more] = owners
-  // The texts are read as the type of the column they are compared with.
-  if (only !== undefined && more.length === 0)
-    return binary(only, '=', call('any', parameter(tuples.map(([text]) => text))))
+/** `join (select unnest(…), …, generate_series(1, n)) on owner = key` */
+function wantedJoin(query: RelationQuery, keys: readonly (readonly string[])[], placeName: string): JoinNode {
+  const { relation, target, through } = query
   const via = relation.through
-  const [table, keys] =
+  const [table, columns] =
     via === undefined || through === undefined ? [target, relation.referencedColumns] : [through, via.columns]
-  const lists = keys.map((key, i) =>
-    call(
-      'unnest',
-      bound(
-        tuples.map((tuple) => tuple[i]),
-        `${table.columns[key]?.type}[]`,
-      ),
-    ),
-  )
-  const query: SelectQueryNode = {
-    ...SelectQueryNode.create(),
-    selections: lists.map((list, i) => aliased(list, `k${i}`)),
+  const lists = columns.map((column, i) => {
+    const texts = keys.map((key) => key[i])
+    return aliased(call('unnest', bound(texts, arrayTypeOf(table, column))), `tenonkey${i}`)
+  })
+  const series = call('generate_series', constant(1), bound(keys.length, 'int4'))
+  const wanted: SelectQueryNode = { ...SelectQueryNode.create(), selections: [...lists, aliased(series, placeName)] }
+  const own = (i: number) => ReferenceNode.create(ColumnNode.create(`tenonkey${i}`), TableNode.create(wantedAlias))
+  return {
+    ...JoinNode.create('InnerJoin', AliasNode.create(wanted, IdentifierNode.create(wantedAlias))),
+    on: OnNode.create(all(ownerColumns(query, alias, 1).map((owner, i) => binary(owner, '=', own(i))))),
   }
-  return binary(call('row', ...owners), 'in', query)
 }
 
-/** `row_number() over (partition by owner order by …)` */
-function placeNode({ target, order }: RelationQuery, owners: readonly Sql[]): Sql {
-  const items = owners.map((owner) => PartitionByItemNode.create(owner as never))
-  let over = OverNode.cloneWithPartitionByItems(OverNode.create(), items)
+/** `row_number() over (partition by place order by …)` */
+function numberNode({ target, order }: RelationQuery, place: ReferenceNode): Sql {
+  let over = OverNode.cloneWithPartitionByItems(OverNode.create(), [PartitionByItemNode.create(place)])
   if (order.length > 0) over = OverNode.cloneWithOrderByItems(over, orderNode(target, order, alias).items)
   return AggregateFunctionNode.cloneWithOver(AggregateFunctionNode.create('row_number', []), over)
 }

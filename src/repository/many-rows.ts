@@ -64,6 +64,11 @@ export async function* inChunks(
   }
 }
 
+/** Whether an executor is a transaction. */
+export function isInTransaction(executor: Executor): boolean {
+  return (executor as { readonly isTransaction?: boolean }).isTransaction === true
+}
+
 /** Several statements that happen together or not at all. */
 export async function inTransaction(
   table: TableMetadata,
@@ -71,10 +76,9 @@ export async function inTransaction(
   work: (trx: Executor) => Promise<void>,
 ): Promise<void> {
   const kysely = executor as Partial<{
-    readonly isTransaction: boolean
     transaction(): { execute(callback: (trx: Executor) => Promise<void>): Promise<void> }
   }>
-  if (kysely.isTransaction === true) await work(executor)
+  if (isInTransaction(executor)) await work(executor)
   else if (kysely.transaction === undefined)
     refuse(table, 'the executor has no transactions', 'Pass a session, a service, or a transaction.')
   else await kysely.transaction().execute(work)

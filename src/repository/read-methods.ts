@@ -2,7 +2,7 @@
 import { ExplainNode, RawNode, type SelectModifier, SelectModifierNode, type SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
 import { NotFoundError } from '../kernel/errors.ts'
-import { type Executor, type RunOptions, runQuery, streamQuery } from '../kernel/executor.ts'
+import { type Executor, executorOf, type RunOptions, runQuery, streamQuery } from '../kernel/executor.ts'
 import { aliased, call, cast, constant } from '../kernel/expressions.ts'
 import { aggregateRows } from './aggregate-rows.ts'
 import { refuse } from './columns.ts'
@@ -49,7 +49,9 @@ export function createReadMethods(core: RepositoryCore) {
       return await readRows(executor, core.listing(options), options)
     },
 
-    async count(executor: Executor, where?: unknown, options: Options = {}): Promise<number> {
+    async count(executor: Executor, ...given: [where?: unknown, options?: Options]): Promise<number> {
+      // Nothing asks for every row; what is undefined does not.
+      const [where, options = {}] = given.length === 0 ? [{}] : given
       const reading = core.reading({ withDeleted: options['withDeleted'] }, (qualifier) => core.where(where, qualifier))
       const node = countNode(reading) as SelectQueryNode
       const { rows } = await runQuery<{ count: string }>(
@@ -61,19 +63,18 @@ export function createReadMethods(core: RepositoryCore) {
     },
 
     async exists(executor: Executor, where: unknown, options: Options = {}): Promise<boolean> {
-      if (where === undefined) return refuse(table, 'exists needs a filter', 'Pass {} to ask for any row.')
       const reading = core.reading({ withDeleted: options['withDeleted'], limit: 1 }, (qualifier) =>
         core.where(where, qualifier),
       )
       const { node } = prepareRead(
         { ...reading, select: [], extra: { one: constant(1) } },
-        factsOf(executor.getExecutor()),
+        factsOf(executorOf(executor)),
       )
       const { rows } = await runQuery<Row>(executor, node, options)
       return rows.length > 0
     },
 
-    async page(executor: Executor, options: Options) {
+    async page(executor: Executor, options: Options = {}) {
       const { limit, after, before, total } = options as {
         limit: number
         after?: string
@@ -81,7 +82,12 @@ export function createReadMethods(core: RepositoryCore) {
         total?: 'exact' | 'estimate'
       }
       const reading = core.listing({ ...options, limit: undefined })
-      return await readPage(executor, reading, { limit, after, before, total }, options)
+      return await readPage(
+        executor,
+        reading,
+        { limit, after: after ?? undefined, before: before ?? undefined, total },
+        options,
+      )
     },
 
     async *stream(executor: Executor, options: Options = {}): AsyncGenerator<Row> {
@@ -90,14 +96,20 @@ export function createReadMethods(core: RepositoryCore) {
         return refuse(table, 'chunkSize is no number of rows', 'Pass chunkSize: 500.')
       if (options['strategy'] === 'batch')
         return refuse(table, 'a stream has no strategy batch', 'Its connection is in use: load in the same query.')
-      const { node, decode } = prepareRead(core.listing(options), factsOf(executor.getExecutor()))
+      const { node, decode } = prepareRead(core.listing(options), factsOf(executorOf(executor)))
       for await (const row of streamQuery<Row>(executor, node, chunkSize, options)) yield decode(row)
     },
 
-    async lock(executor: Executor, options: Options): Promise<Row[]> {
+    async lock(executor: Executor, options: Options = {}): Promise<Row[]> {
       const { mode = 'update', locked = 'wait' } = options as { mode?: string; locked?: string }
-      const modifier = lockModes[mode]
-      const how = { wait: [], skip: ['SkipLocked'], fail: ['NoWait'] }[locked] as SelectModifier[] | undefined
+      const modifier = Object.hasOwn(lockModes, mode) ? lockModes[mode] : undefined
+      const how = Object.hasOwn(waits, locked) ? waits[locked] : undefined
+      if ((executor as { readonly isTransaction?: boolean }).isTransaction === false)
+        return refuse(
+          table,
+          'locks end with the statement outside a transaction',
+          'Pass the transaction: me.transaction().',
+        )
       if (modifier === undefined || how === undefined)
         return refuse(
           table,
@@ -111,7 +123,7 @@ export function createReadMethods(core: RepositoryCore) {
     },
 
     async explain(executor: Executor, options: Options = {}): Promise<string> {
-      const { node } = prepareRead(core.listing(options), factsOf(executor.getExecutor()))
+      const { node } = prepareRead(core.listing(options), factsOf(executorOf(executor)))
       const words = options['analyze'] === true ? RawNode.createWithSql('analyze, buffers') : undefined
       const explained: SelectQueryNode = { ...node, explain: ExplainNode.create('text', words) }
       const { rows } = await runQuery<Row>(executor, explained, options)
@@ -119,6 +131,8 @@ export function createReadMethods(core: RepositoryCore) {
     },
   }
 }
+
+const waits: Readonly<Record<string, readonly SelectModifier[]>> = { wait: [], skip: ['SkipLocked'], fail: ['NoWait'] }
 
 const lockModes: Readonly<Record<string, SelectModifier>> = {
   update: 'ForUpdate',

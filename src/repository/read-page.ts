@@ -5,7 +5,7 @@
  */
 import { ExplainNode, SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
-import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import {
   aliased,
   all,
@@ -68,7 +68,7 @@ export async function readPage(
     return refuse(table, 'a page is both after and before a row', 'Pass one of them.')
   if (total !== undefined && total !== 'exact' && total !== 'estimate')
     return refuse(table, 'total of a page is none', "Pass total: 'exact' or 'estimate'.")
-  const { cursorKeys } = factsOf(executor.getExecutor())
+  const { cursorKeys } = factsOf(executorOf(executor))
   assertCursorKeys(cursorKeys)
   const order = totalOrder(table, reading.order)
   const backward = before !== undefined

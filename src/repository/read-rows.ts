@@ -12,7 +12,7 @@ import {
   ValueNode,
 } from 'kysely'
 import { type ExecutorFacts, factsOf } from '../database/index.ts'
-import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
+import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, all, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { columnSelection, freeName, tableNode } from './columns.ts'
@@ -97,7 +97,7 @@ export async function readRows(executor: Executor, reading: Reading, options: Ru
   const { table, load, strategy, extra } = reading
   const batched = strategy === 'batch' ? load : []
   const keys = keyTexts(table, batched, undefined)
-  const { node, decode } = prepareRead({ ...reading, extra: { ...extra, ...keys } }, factsOf(executor.getExecutor()))
+  const { node, decode } = prepareRead({ ...reading, extra: { ...extra, ...keys } }, factsOf(executorOf(executor)))
   const { rows } = await runQuery<Row>(executor, node, options)
   for (const row of rows) decode(row)
   await loadBatches(executor, rows, batched, options)

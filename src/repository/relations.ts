@@ -62,8 +62,9 @@ function readRelation(
     return refuse(source, `the options of ${name} are none`, 'Pass true, or an object.')
   const given: Readonly<Record<string, unknown>> = options === true ? {} : { ...options }
   const unknown = Object.keys(given).find((key) => !optionNames.includes(key))
-  if (unknown !== undefined)
-    return refuse(source, `${name} has no option ${unknown}`, `Options: ${optionNames.join(', ')}.`)
+  if (unknown !== undefined) return refuse(source, `${name} has no such option`, `Options: ${optionNames.join(', ')}.`)
+  if ('where' in given && given['where'] === undefined)
+    return refuse(source, `the filter of ${name} is undefined`, 'Leave where out to load every row.')
   const { limit } = given
   if (limit !== undefined && !(typeof limit === 'number' && Number.isInteger(limit) && limit >= 0))
     return refuse(source, `limit of ${name} is no whole number`, 'Pass limit: 10.')

@@ -4,7 +4,7 @@
 import { type Expression, expressionBuilder, type SqlBool } from 'kysely'
 import { isJsonPatch } from '../jsonb/index.ts'
 import { ValuesError } from '../kernel/errors.ts'
-import { all, binary, isNull, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
+import { all, binary, isAlwaysTrue, isNull, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { readOrder } from './order.ts'
@@ -77,13 +77,23 @@ export class RepositoryCore {
 
   /** A filter, an expression, or all of a list. */
   where(where: unknown, qualifier: Qualifier): readonly Sql[] {
-    if (where === undefined) return []
+    if (where === undefined)
+      return refuse(this.table, 'the filter is undefined', 'Leave where out, or pass {}, to ask for every row.')
     if (typeof where === 'function') {
-      const expression = (where as (eb: unknown) => Expression<SqlBool>)(expressionBuilder<never, never>())
-      return [nodeOf(expression)]
+      const expression = (where as (eb: unknown) => Partial<Expression<SqlBool>> | undefined)(
+        expressionBuilder<never, never>(),
+      )
+      return typeof expression?.toOperationNode === 'function'
+        ? [nodeOf(expression as Expression<SqlBool>)]
+        : refuse(this.table, 'the filter’s function returns no expression', 'Return what eb(…) gives.')
     }
     if (Array.isArray(where)) return where.flatMap((each) => this.where(each, qualifier))
     return [whereNode(this.table, where, qualifier)]
+  }
+
+  /** The filter of options; a `where` that is there and undefined is an error. */
+  filter(options: Loose, qualifier: Qualifier): readonly Sql[] {
+    return 'where' in options ? this.where(options['where'], qualifier) : []
   }
 
   /** Whether a row is that of a key. */
@@ -127,7 +137,7 @@ export class RepositoryCore {
 
   /** A read with these options and their filter. */
   listing(options: Loose): Reading {
-    return this.reading(options, (qualifier) => this.where(options['where'], qualifier))
+    return this.reading(options, (qualifier) => this.filter(options, qualifier))
   }
 
   /** Values as the schema gives them. @throws {ValuesError} VALUES_INVALID */
@@ -154,12 +164,9 @@ export class RepositoryCore {
   /** Of an update or delete without key: a filter that says something, or the word for all rows. */
   bounded(where: unknown): readonly Sql[] {
     if (where === 'all') return []
-    const isEmpty = (each: unknown): boolean =>
-      each === undefined ||
-      (Array.isArray(each)
-        ? each.every(isEmpty)
-        : typeof each === 'object' && each !== null && Object.keys(each).length === 0)
-    if (isEmpty(where)) return refuse(this.table, 'the filter finds every row', "Pass 'all' where that is meant.")
-    return this.where(where, undefined)
+    const nodes = where === undefined ? [] : this.where(where, undefined)
+    if (nodes.every(isAlwaysTrue))
+      return refuse(this.table, 'the filter is none, or finds every row', "Pass 'all' where that is meant.")
+    return nodes
   }
 }

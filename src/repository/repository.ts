@@ -183,7 +183,7 @@ export interface Repository<T extends AnyTable> {
     executor: Executor,
     options?: StreamOptions<T, Select, Loaded>,
   ): AsyncIterable<Result<T, Select, Loaded>>
-  /** Rows, held until the transaction ends. */
+  /** Rows, held until the transaction ends. @throws {TenonError} QUERY_FILTER outside of one */
   lock<const Select extends readonly ColumnOf<T>[] | All = All>(
     transaction: Executor,
     options: LockOptions<T, Select>,
@@ -217,7 +217,7 @@ export interface Repository<T extends AnyTable> {
     rows: Iterable<InsertOf<T>> | AsyncIterable<InsertOf<T>>,
     options?: InsertManyOptions,
   ): Promise<number>
-  /** Inserts a row, or sets what differs in the one that is there. */
+  /** Inserts a row, or sets what differs in the one that is there. @throws {NotFoundError} NOT_FOUND when that one stays as it is and no policy lets it be read */
   upsert<const Select extends readonly ColumnOf<T>[] | All = All>(
     executor: Executor,
     values: InsertOf<T>,

@@ -113,7 +113,7 @@ export interface TextConditions<Value> extends ScalarConditions<Value> {
   readonly startsWith?: string
   /** tsvector: words as a person types them, `websearch_to_tsquery`. */
   readonly matches?: string | { readonly query: string; readonly config: string }
-  /** Ranges: `@>` of a value or range as text. */
+  /** Ranges: `@>` of a range as text, or of a value where the range is one of PostgreSQL's own. */
   readonly contains?: string
   /** Ranges: `<@` */
   readonly containedBy?: string

@@ -36,6 +36,12 @@ export function createUpdateMethods(core: RepositoryCore) {
   return {
     async update(executor: Executor, key: unknown, given: Values, options: Options = {}): Promise<Row> {
       const { version } = options
+      if ('version' in options && version === undefined)
+        return refuse(
+          table,
+          'the version is undefined',
+          'Pass the version that was read, or leave it out to overwrite any.',
+        )
       const select = core.returning(options)
       const where = [core.keyNode(key, undefined), ...core.live({}, undefined)]
       if (version !== undefined) {
@@ -89,7 +95,7 @@ export function createUpdateMethods(core: RepositoryCore) {
         table,
         values.map((row) => Object.fromEntries(Object.entries(row).filter(([column]) => !key.includes(column)))),
         'updatable',
-      )
+      ).filter((column) => column !== core.version)
       const seen = new Set<string>()
       for (const [i, row] of values.entries()) {
         const own: Values = row
@@ -108,7 +114,11 @@ export function createUpdateMethods(core: RepositoryCore) {
       }
       if (columns.length === 0)
         return refuse(table, 'an update sets nothing', 'Pass at least one column beside the key.')
-      return await countWritten(executor, updateManyNode(table, key, columns, values, core.version), options)
+      return await countWritten(
+        executor,
+        updateManyNode(table, key, columns, values, core.version, core.live({}, table.key)),
+        options,
+      )
     },
 
     async delete(executor: Executor, key: unknown, options: RunOptions = {}): Promise<boolean> {

@@ -33,7 +33,7 @@ type Conditions = Readonly<Record<string, unknown>>
  * @throws {TenonError} QUERY_FILTER when it is none
  */
 export function whereNode(table: TableMetadata, where: unknown, qualifier: Qualifier, depth = 0): Sql {
-  if (!isObject(where)) return refuse(table, 'the filter is no object', 'Pass { column: value }.')
+  if (!isObject(where)) return refuse(table, 'the filter is no plain object', 'Pass { column: value }.')
   const nodes = Object.entries(where).map(([key, condition]) => {
     const isColumn = Object.hasOwn(table.columns, key)
     const relation = isColumn || combinators.has(key) ? undefined : relationOf(table, key)
@@ -104,7 +104,7 @@ function relationNode(
       if (name === 'some') return rows('exists', [filterOf(where)])
       if (name === 'none') return rows('not exists', [filterOf(where)])
       if (name === 'every') return rows('not exists', [binary(filterOf(where), 'is not', constant(true))])
-      return refuse(table, `there is no condition ${name} on ${key}`, 'Use some, every or none.')
+      return refuse(table, `there is no condition of that name on ${key}`, 'Use some, every or none.')
     }),
   )
 }
@@ -117,6 +117,14 @@ const rangeOperators: Readonly<Record<string, string>> = {
   containedBy: '<@',
   overlaps: '&&',
   adjacent: '-|-',
+}
+const subtypes: Readonly<Record<string, string>> = {
+  int4range: 'int4',
+  int8range: 'int8',
+  numrange: 'numeric',
+  daterange: 'date',
+  tsrange: 'timestamp',
+  tstzrange: 'timestamptz',
 }
 const arrayOperators: Readonly<Record<string, string>> = { hasAll: '@>', containedBy: '<@', hasAny: '&&' }
 
@@ -154,7 +162,7 @@ class ConditionCompiler {
     const range = rangeOperators[name]
     if (range !== undefined) {
       if (kind !== 'range') return this.#refuse(`${name} is for ranges`, 'The column is none.')
-      return binary(this.#column, range, this.#value(this.#present(name, operand)))
+      return binary(this.#column, range, this.#rangeOrValue(name, this.#present(name, operand)))
     }
     switch (name) {
       case 'in':
@@ -177,8 +185,22 @@ class ConditionCompiler {
           ? this.#matches(operand)
           : this.#refuse('matches is for tsvector', 'The column is none.')
       default:
-        return this.#refuse(`there is no condition ${name} on it`, 'See the README for the conditions of each type.')
+        return this.#refuse(
+          'there is no condition of that name on it',
+          'See the README for the conditions of each type.',
+        )
     }
+  }
+
+  /** A range is written with its bounds; `contains` takes a value of it too. */
+  #rangeOrValue(name: string, operand: unknown): Sql {
+    const isRange = typeof operand === 'string' && /^\s*(?:[[({]|empty\s*$)/i.test(operand)
+    if (isRange || name !== 'contains') return this.#value(operand)
+    const { baseTypeName, typeName } = columnOf(this.#table, this.#key)
+    const subtype = subtypes[(baseTypeName ?? typeName).replace('pg_catalog.', '').replace('multirange', 'range')]
+    return subtype === undefined
+      ? this.#refuse('contains takes a range', "Pass it as text: '[1,1]'.")
+      : bound(operand, subtype)
   }
 
   #array(name: string, operand: unknown): Sql {
@@ -188,7 +210,7 @@ class ConditionCompiler {
     if (name === 'isEmpty')
       return binary(call('cardinality', this.#column), this.#flag(name, operand) ? '=' : '>', constant(0))
     return this.#refuse(
-      `there is no condition ${name} on an array`,
+      'there is no condition of that name on an array',
       'Use eq, ne, has, hasAny, hasAll, containedBy, isEmpty or isNull.',
     )
   }
@@ -252,10 +274,13 @@ class ConditionCompiler {
 }
 
 function isObject(value: unknown): value is Conditions {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (typeof value !== 'object' || value === null) return false
+  // A promise that was not awaited, a Map or a class has nothing of its own to ask for, and would ask for every row.
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 /** An object that is no value of its own: not a Date, a Buffer, an interval or a point. */
 function isConditions(value: unknown): value is Conditions {
-  return isObject(value) && Object.getPrototypeOf(value) === Object.prototype && !('x' in value)
+  return isObject(value) && !('x' in value)
 }

@@ -23,7 +23,7 @@ import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, all, any, binary, constant, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { unnestNode } from './array-values.ts'
-import { columnOf, columnSelection, freeName, reference, refuse, tableNode, valueNode } from './columns.ts'
+import { columnOf, columnSelection, comparable, freeName, reference, refuse, tableNode, valueNode } from './columns.ts'
 import type { Row } from './read-rows.ts'
 
 /** Values of a row, by column. */
@@ -31,7 +31,8 @@ export type Values = Readonly<Record<string, unknown>>
 
 /** What two values of a key have in common when they are written the same. */
 export function keyText(value: unknown): string {
-  return value instanceof Date ? String(value.getTime()) : String(value)
+  if (value instanceof Date) return String(value.getTime())
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
 }
 
 /** The columns that rows give values for. @throws {TenonError} QUERY_FILTER when one of them takes none */
@@ -132,7 +133,9 @@ export function withConflict(
   const base = OnConflictNode.cloneWith(OnConflictNode.create(), { columns: on.map((key) => ColumnNode.create(key)) })
   const excluded = (key: string) => ReferenceNode.create(ColumnNode.create(key), TableNode.create('excluded'))
   const own = (key: string) => reference(table, key, table.key)
-  const changes = update.map((key) => binary(own(key), 'is distinct from', excluded(key)))
+  const changes = update.map((key) =>
+    binary(comparable(table, key, own(key)), 'is distinct from', comparable(table, key, excluded(key))),
+  )
   const set = update.map((key) => ColumnUpdateNode.create(ColumnNode.create(key), excluded(key)))
   if (increment !== undefined)
     set.push(ColumnUpdateNode.create(ColumnNode.create(increment), binary(own(increment), '+', constant(1))))
@@ -171,7 +174,8 @@ export function updateNode(
   select: readonly string[],
   increment: string | undefined,
 ): UpdateQueryNode {
-  const columns = writtenColumns(table, [values], 'updatable')
+  // A version is counted and not given: a row that was read and is written back has the old one.
+  const columns = writtenColumns(table, [values], 'updatable').filter((key) => key !== increment)
   const updates = columns.map((key) =>
     ColumnUpdateNode.create(ColumnNode.create(key), valueNode(table, key, values[key])),
   )
@@ -186,6 +190,7 @@ export function updateOf(
   select: readonly string[],
   increment: string | undefined,
 ): UpdateQueryNode {
+  if (set.length === 0) return refuse(table, 'an update sets nothing', 'Pass at least one column.')
   const updates = [...set]
   if (increment !== undefined)
     updates.push(
@@ -194,7 +199,6 @@ export function updateOf(
         binary(reference(table, increment, undefined), '+', constant(1)),
       ),
     )
-  if (updates.length === 0) return refuse(table, 'an update sets nothing', 'Pass at least one column.')
   return {
     ...UpdateQueryNode.create([tableNode(table)]),
     updates,
@@ -210,6 +214,7 @@ export function updateManyNode(
   columns: readonly string[],
   rows: readonly Values[],
   increment: string | undefined,
+  more: readonly Sql[],
 ): UpdateQueryNode {
   const lists = [...key, ...columns].map((column, i) =>
     aliased(
@@ -238,7 +243,7 @@ export function updateManyNode(
     updates,
     where: {
       kind: 'WhereNode',
-      where: all(key.map((column, i) => binary(reference(table, column, table.key), '=', value(i)))),
+      where: all([...key.map((column, i) => binary(reference(table, column, table.key), '=', value(i))), ...more]),
     },
   }
 }

@@ -67,12 +67,16 @@ export const cursorKeys = ['0123456789abcdef0123456789abcdef-current', '01234567
 
 export const shopKinds = ['server', 'embedded'] as const
 
-/** Opens the shop. */
-export async function openShop(kind: (typeof shopKinds)[number], options: CodegenOptions = {}): Promise<Shop> {
-  return kind === 'server' ? await onServer(options) : await onPglite(options)
+/** Opens the shop; `more` is SQL for tables beside it. */
+export async function openShop(
+  kind: (typeof shopKinds)[number],
+  options: CodegenOptions = {},
+  more = '',
+): Promise<Shop> {
+  return kind === 'server' ? await onServer(options, more) : await onPglite(options, more)
 }
 
-async function onServer(options: CodegenOptions): Promise<Shop> {
+async function onServer(options: CodegenOptions, more: string): Promise<Shop> {
   const place = await createTestDatabase()
   const login = await createLogin(place)
   const admin = new Client(place.adminUrl)
@@ -81,6 +85,7 @@ async function onServer(options: CodegenOptions): Promise<Shop> {
   if (roles.rowCount === 0) await admin.query('create role service_role nologin').catch(() => {})
   await admin.query(shopSql)
   await admin.query(wideSql)
+  await admin.query(more)
   await admin.end()
   const url = place.adminUrl
   await using maker = createDatabase<never>({ connection: url, service: { connection: url }, trustLogin: true })
@@ -103,11 +108,12 @@ async function onServer(options: CodegenOptions): Promise<Shop> {
   })
 }
 
-async function onPglite(options: CodegenOptions): Promise<Shop> {
+async function onPglite(options: CodegenOptions, more: string): Promise<Shop> {
   const pglite = await bootPglite()
   await pglite.exec('create role authenticated; create role anon; create role service_role')
   await pglite.exec(shopSql)
   await pglite.exec(wideSql)
+  await pglite.exec(more)
   await using maker = createDatabase<never>({ connection: pglite })
   const folder = new GeneratedFolder(
     (await generateCode(maker.service({ actor: 'test', reason: 'generate' }), options)).files,

@@ -12,7 +12,7 @@ import type { WireValue } from './message-writer.ts'
 /** The protocol counts parameters in 16 bits; pg wraps silently above. */
 const maxParameters = 65_535
 /** All values of one unit together. A Bind above 1 GiB is refused by the server after it was sent. */
-const maxParameterBytes = 256 * 1024 * 1024
+export const maxParameterBytes = 256 * 1024 * 1024
 /** JSON.stringify overflows the stack near 6,000 levels and the server's parser near 50,000. */
 export const maxJsonDepth = 512
 
@@ -57,13 +57,16 @@ export function assertUnitBytes(statements: readonly (readonly WireValue[])[]): 
   for (const values of statements)
     for (const value of values)
       if (value !== null) bytes += typeof value === 'string' ? Buffer.byteLength(value) : value.length
-  if (bytes > maxParameterBytes) {
-    throw new TenonError({
-      code: 'LIMIT_BYTES',
-      message: `the parameters take ${bytes} bytes; the limit is ${maxParameterBytes}`,
-      hint: 'Send the data in smaller statements, or keep large files outside the database.',
-    })
-  }
+  if (bytes > maxParameterBytes) refuseBytes(bytes)
+}
+
+/** @throws {TenonError} LIMIT_BYTES */
+export function refuseBytes(bytes: number): never {
+  throw new TenonError({
+    code: 'LIMIT_BYTES',
+    message: `the parameters take ${bytes} bytes or more; the limit is ${maxParameterBytes}`,
+    hint: 'Send the data in smaller statements (a smaller chunkSize), or keep large files outside the database.',
+  })
 }
 
 /**
@@ -106,6 +109,8 @@ function encodeObject(value: object, index: number, options: ParameterOptions): 
     return typeof encoded === 'string' ? checkText(encoded, index, options) : encoded
   } catch (error) {
     if (error instanceof TenonError || options.lenient) throw error
+    // V8's words for a string that is longer than one can be; every other range is that of the stack.
+    if (error instanceof RangeError && error.message.includes('string length')) refuseBytes(2 ** 29)
     if (error instanceof DepthError || error instanceof RangeError) {
       throw new TenonError({
         code: 'LIMIT_DEPTH',
