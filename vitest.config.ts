@@ -33,7 +33,7 @@ export default defineConfig({
       },
       {
         test: {
-          // Run by `npm run test:slow`: databases that boot again and again, and torture in its short form.
+          // Run by `npm run test:slow`: the program, drift, databases that boot again and again, and torture in its short form.
           name: 'slow',
           include: ['tests/slow/**/*.test.ts'],
           globalSetup: ['tests/support/servers.ts'],

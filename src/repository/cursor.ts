@@ -16,8 +16,8 @@ export type CursorValues = readonly (string | null)[]
 /** Bytes of a signature that are kept. */
 const signatureBytes = 16
 
-/** What says that two orders are the same. */
-function fingerprint(table: TableMetadata, order: readonly OrderTerm[]): string {
+/** What says that two orders are the same: what a cursor is made for, and taken for. */
+export function fingerprint(table: TableMetadata, order: readonly OrderTerm[]): string {
   const text = JSON.stringify([
     table.schema,
     table.name,
@@ -41,20 +41,15 @@ export function assertCursorKeys(keys: readonly string[]): void {
 }
 
 /** The cursor of a row. */
-export function toCursor(
-  table: TableMetadata,
-  order: readonly OrderTerm[],
-  values: CursorValues,
-  keys: readonly string[],
-): string {
-  const body = Buffer.from(JSON.stringify([fingerprint(table, order), ...values])).toString('base64url')
+export function toCursor(madeFor: string, values: CursorValues, keys: readonly string[]): string {
+  const body = Buffer.from(JSON.stringify([madeFor, ...values])).toString('base64url')
   return `${body}.${sign(keys[0] ?? '', body).toString('base64url')}`
 }
 
 /** @throws {TenonError} CURSOR_INVALID */
 export function fromCursor(
   table: TableMetadata,
-  order: readonly OrderTerm[],
+  madeFor: string,
   cursor: string,
   keys: readonly string[],
 ): CursorValues {
@@ -71,7 +66,7 @@ export function fromCursor(
     )
   // Signed by us, so it is what toCursor wrote.
   const [made, ...values] = JSON.parse(Buffer.from(body, 'base64url').toString()) as [string, ...CursorValues]
-  if (made !== fingerprint(table, order))
+  if (made !== madeFor)
     throw invalid(
       'a cursor was made for another order',
       'Ask with the order of the page it came from, or begin with the first page.',

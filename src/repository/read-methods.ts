@@ -29,7 +29,7 @@ export async function findRow(
 }
 
 /** The same, which must be there. @throws {NotFoundError} NOT_FOUND */
-export async function getRow(core: RepositoryCore, executor: Executor, key: unknown, options: Options): Promise<Row> {
+async function getRow(core: RepositoryCore, executor: Executor, key: unknown, options: Options): Promise<Row> {
   const row = await findRow(core, executor, key, options)
   if (row === undefined) throw new NotFoundError({ table: core.table.name })
   return row
