@@ -131,7 +131,8 @@ describe('An aborted query', () => {
     controller.abort(reason)
     expect(await stopped).toBe(reason)
     await untilRunning(0)
-    expect(await idleState()).toEqual(['idle'])
+    // The rollback follows the answer to the caller.
+    await expect.poll(idleState).toEqual(['idle'])
   })
 
   test('is not disturbed by a signal that comes when it is over', async () => {
