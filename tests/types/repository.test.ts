@@ -133,6 +133,24 @@ describe('reading', () => {
     await activities.aggregate(me, { sum: ['nothing'] })
     expectTypeOf(await activities.count(me, { kind: 'x' })).toEqualTypeOf<number>()
     expectTypeOf(await activities.exists(me, {})).toEqualTypeOf<boolean>()
+    // @ts-expect-error another type
+    await activities.exists(me, { kind: 1 })
+    // @ts-expect-error no such column
+    await activities.count(me, { nothing: 1 })
+    // @ts-expect-error no such column
+    activities.stream(me, { select: ['nothing'] })
+    const locked = await activities.lock(me, { where: { kind: 'x' }, mode: 'share', locked: 'skip', select: ['id'] })
+    expectTypeOf(locked).toEqualTypeOf<{ id: string }[]>()
+    // @ts-expect-error a lock has a filter
+    await activities.lock(me, {})
+    // @ts-expect-error no such mode
+    await activities.lock(me, { where: {}, mode: 'exclusive' })
+    expectTypeOf(await activities.explain(me, { where: { kind: 'x' }, analyze: true })).toEqualTypeOf<string>()
+    // @ts-expect-error no such column
+    await activities.explain(me, { orderBy: { nothing: 'asc' } })
+    expectTypeOf(await activities.findMany(me, ['1'], { select: ['kind'] })).toEqualTypeOf<{ kind: string }[]>()
+    // @ts-expect-error another type
+    await activities.findMany(me, [1])
     expectTypeOf(activities.loader(me)).toEqualTypeOf<
       (key: string | { readonly id: string }) => Promise<Activity | undefined>
     >()
@@ -191,6 +209,22 @@ describe('writing', () => {
     expectTypeOf(row).toEqualTypeOf<{ id: string }>()
     // @ts-expect-error no key
     await projects.upsert(me, { name: 'x', slug: 'y' }, { on: ['name'] })
+    const many = await projects.upsertMany(me, [{ id: 'x', name: 'y', slug: 'z' }], { returning: ['id', 'status'] })
+    expectTypeOf(many.inserted).toEqualTypeOf<{ id: string; status: string }[]>()
+    expectTypeOf(many.unchanged).toEqualTypeOf<number>()
+    // @ts-expect-error slug is missing
+    await projects.upsertMany(me, [{ id: 'x', name: 'y' }])
+    // @ts-expect-error no such column
+    await projects.upsertMany(me, [], { returning: ['nothing'] })
+    expectTypeOf(await projects.restore(me, { ownerId: 'x', slug: 'y' })).toEqualTypeOf<boolean>()
+    // @ts-expect-error no key
+    await projects.restore(me, { slug: 'y' })
+    // @ts-expect-error no key
+    await projects.delete(me, { name: 'y' })
+    // @ts-expect-error another type
+    await projects.updateWhere(me, { name: 1 }, { status: 'paused' })
+    // @ts-expect-error no such column
+    await projects.deleteWhere(me, { nothing: 1 })
     expectTypeOf(await projects.delete(me, 'x')).toEqualTypeOf<boolean>()
     expectTypeOf(await projects.deleteWhere(me, { name: 'x' })).toEqualTypeOf<number>()
     // @ts-expect-error no such column
