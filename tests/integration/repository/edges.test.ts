@@ -2,7 +2,7 @@
 import { CamelCasePlugin, sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createDatabase } from '../../../src/index.ts'
-import { patch } from '../../../src/jsonb/index.ts'
+import { explainIndexes, patch } from '../../../src/jsonb/index.ts'
 import { createRepository } from '../../../src/repository/index.ts'
 import { openShop, type Shop, shopKinds } from '../../support/shop.ts'
 
@@ -304,6 +304,25 @@ describe.each(shopKinds)('on %s', (kind) => {
     }
     const page = await r['tags'].page(shop.ada, { limit: 1, after: null, before: null })
     expect(page).toMatchObject({ items: [], hasNext: false, hasPrevious: false })
+  })
+
+  it('explains indexes of partitioned tables by a statement that runs, and of views by none', async () => {
+    const filter = { tags: { has: 'x' }, n: { gt: 1 } }
+    const explained = explainIndexes(shop.tables.parted, 'doc', filter as never)
+    expect(explained).toHaveLength(2)
+    for (const { create = '' } of explained) await sql.raw(create).execute(shop.service)
+    for (const each of explainIndexes(shop.tables.shaped, 'doc', filter as never)) {
+      expect(each.create).toBeUndefined()
+      expect(each.note).toContain('view')
+    }
+  })
+
+  it('takes a cursor as it was made, and no other text of it', async () => {
+    await r['tags'].insert(shop.ada, { id: 1, label: 'a' })
+    const { endCursor } = await r['tags'].page(shop.ada, { limit: 1 })
+    expect((await r['tags'].page(shop.ada, { limit: 1, after: endCursor })).items).toEqual([])
+    for (const after of [`${endCursor}=`, `${endCursor}==!!`, `${endCursor} `])
+      await expect(r['tags'].page(shop.ada, { limit: 1, after })).rejects.toMatchObject({ code: 'CURSOR_INVALID' })
   })
 
   it('stops reading a source when it is aborted', async () => {
