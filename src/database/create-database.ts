@@ -27,6 +27,7 @@ import { createPoolerProbe } from './pooler-probe.ts'
 import { newShared, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
+import type { ConnectionMode } from './statement-rules.ts'
 import { prepareParsers, ValueParsers } from './value-parsers.ts'
 import { type Verified, VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
@@ -192,7 +193,7 @@ export class Database<DB> implements AsyncDisposable {
       })
     }
     return new Session<T>({
-      ...this.#props(acquire, pool.source, false),
+      ...this.#props('session', acquire, pool.source),
       options,
       derive: <D>(derived: SessionOptions) => this.#session<D>(derived),
     })
@@ -233,13 +234,13 @@ export class Database<DB> implements AsyncDisposable {
         log: this.#log,
       })
     }
-    return new Kysely<DB>(this.#props(acquire, source, true))
+    return new Kysely<DB>(this.#props('service', acquire, source))
   }
 
   #props(
+    mode: ConnectionMode,
     acquire: () => Promise<TenonConnection>,
     source: LineSource,
-    service: boolean,
   ): Omit<OwnSessionProps, 'options' | 'derive'> {
     const driver = new TenonDriver({ acquire })
     const owner: ExecutorOwner = {
@@ -247,7 +248,7 @@ export class Database<DB> implements AsyncDisposable {
       compiler: this.#compiler,
       adapter: this.#adapter,
       cancellable: source.kind === 'socket',
-      service,
+      mode,
       parsers: this.#parsers,
       cursorKeys: this.#cursorKeys,
     }

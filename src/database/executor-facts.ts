@@ -18,10 +18,10 @@ const ofOthers: ExecutorFacts = { parserOf: parserByName, cursorKeys: [], copies
 /** The facts of a session, a transaction or a service; of any other Kysely those of pg. */
 export function factsOf(executor: QueryExecutor): ExecutorFacts {
   if (!(executor instanceof TenonExecutor)) return ofOthers
-  const { parsers, cursorKeys, service } = executor.owner
+  const { parsers, cursorKeys, mode } = executor.owner
   return {
     cursorKeys,
-    copies: service,
+    copies: mode === 'service',
     parserOf: (name, array) => parsers?.byName(name, array) ?? parserByName(name, array),
   }
 }

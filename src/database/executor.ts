@@ -18,6 +18,7 @@ import {
   type RootOperationNode,
 } from 'kysely'
 import type { TenonDriver } from './driver.ts'
+import type { ConnectionMode } from './statement-rules.ts'
 import type { ValueParsers } from './value-parsers.ts'
 
 /** What every executor of one session shares. */
@@ -27,8 +28,7 @@ export interface ExecutorOwner {
   readonly adapter: DialectAdapter
   /** The server can be asked to cancel; an embedded database cannot. */
   readonly cancellable: boolean
-  /** No rule of sessions binds it, so that it may send COPY. */
-  readonly service: boolean
+  readonly mode: ConnectionMode
   /** As generated metadata declares them; undefined without any. */
   readonly parsers: ValueParsers | undefined
   /** What cursors of pages are signed with, the current one first. */

@@ -5,6 +5,8 @@ import { TenonError } from './errors.ts'
 /** Anything that runs queries: a session, `db.service()`, a transaction of either, or a Kysely of another dialect of PostgreSQL. */
 export interface Executor {
   getExecutor(): QueryExecutor
+  /** Whether it is a transaction; Kysely's own say so. */
+  readonly isTransaction?: boolean
 }
 
 /** What compiles and runs its queries. @throws {TenonError} OPTION_INVALID when it is none: most often it was forgotten */

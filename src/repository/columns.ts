@@ -28,7 +28,8 @@ export function columnOf(table: TableMetadata, key: string): ColumnMetadata {
   return refuse(table, 'there is no column of that name', `Columns: ${Object.keys(table.columns).join(', ')}.`)
 }
 
-const baseTypeOf = ({ typeName, baseTypeName }: ColumnMetadata): string => baseTypeName ?? typeName
+/** The type of a column, or of the elements of an array; of a domain what it is over. */
+export const baseTypeOf = ({ typeName, baseTypeName }: ColumnMetadata): string => baseTypeName ?? typeName
 
 /** Types without an equality, or with one that says something else: of box it compares areas. */
 const incomparable = new Set(
@@ -50,8 +51,8 @@ export function kindOf(column: ColumnMetadata): ColumnKind {
 }
 
 /** Whether a column, or its elements, are json of either kind. */
-export function isJson({ typeName, baseTypeName }: ColumnMetadata): boolean {
-  const name = baseTypeName ?? typeName
+export function isJson(column: ColumnMetadata): boolean {
+  const name = baseTypeOf(column)
   return name === 'pg_catalog.jsonb' || name === 'pg_catalog.json'
 }
 
@@ -86,10 +87,10 @@ export function freeName(table: TableMetadata, name: string): string {
 export function valueNode(table: TableMetadata, key: string, value: unknown): Sql {
   if (isJsonPatch(value)) {
     const column = reference(table, key, undefined)
-    const isText = kindOf(columnOf(table, key)) === 'json' && baseTypeOf(columnOf(table, key)) === 'pg_catalog.json'
-    return isText
-      ? cast(nodeOf(applyPatch(expressionOf(cast(column, 'jsonb')), value)), 'json')
-      : nodeOf(applyPatch(expressionOf(column), value))
+    const patched = (node: Sql) => nodeOf(applyPatch(expressionOf(node), value))
+    return baseTypeOf(columnOf(table, key)) === 'pg_catalog.json'
+      ? cast(patched(cast(column, 'jsonb')), 'json')
+      : patched(column)
   }
   return ValueNode.create(plainValue(table, key, value))
 }

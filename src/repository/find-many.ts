@@ -14,7 +14,6 @@ import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { aliased, all, binary, bound, call, constant } from '../kernel/expressions.ts'
 import { arrayTypeOf } from './array-values.ts'
 import { freeName, plainValue, reference } from './columns.ts'
-import { isInTransaction } from './many-rows.ts'
 import { type Row, readRows } from './read-rows.ts'
 import type { Loose, RepositoryCore } from './repository-core.ts'
 import type { Values } from './write-rows.ts'
@@ -117,11 +116,10 @@ export function createLoader(core: RepositoryCore, executor: Executor): (key: un
       )
       for (const [i, { settle }] of batch.entries()) settle(rows[i])
     } catch (error) {
-      const [only, ...others] = batch
-      // A value that is none of the column's type is one caller's; a transaction ends with it for all.
-      const isOnes = isTenonError(error) && error.code === 'QUERY_DATA' && !isInTransaction(executor)
-      if (!isOnes || only === undefined || others.length === 0) for (const { fail } of batch) fail(error)
-      else for (const each of batch) await findOne(each)
+      // A value that is none of the column's type is one caller's; but a transaction has ended with it for all.
+      const isOnes = isTenonError(error) && error.code === 'QUERY_DATA' && executor.isTransaction !== true
+      if (isOnes && batch.length > 1) for (const each of batch) await findOne(each)
+      else for (const { fail } of batch) fail(error)
     }
   }
   return (key) =>

@@ -2,7 +2,6 @@
 import { NotFoundError } from '../kernel/errors.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { binary, isNull, parameter } from '../kernel/expressions.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { columnOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { insertTree, planTree, splitTree } from './insert-tree.ts'
 import { byColumns, inChunks, inTransaction } from './many-rows.ts'
@@ -59,8 +58,9 @@ export function createInsertMethods(core: RepositoryCore) {
         if (first.done === true) return 0
         await writer.begin(executor, first.value.length)
         const second = await chunks.next()
+        const ready = second.done === true ? writer.ready(first.value) : []
         // One statement is a transaction by itself.
-        if (second.done === true && isOneStatement(table, first.value)) await writer.write(executor, first.value)
+        if (ready.length === 1) await writer.send(executor, ready)
         else
           await inTransaction(table, executor, async (trx) => {
             const left = async function* () {
@@ -118,11 +118,6 @@ export function createInsertMethods(core: RepositoryCore) {
       return { inserted, updated, unchanged: values.length - rows.length }
     },
   }
-}
-
-function isOneStatement(table: TableMetadata, rows: readonly Values[]): boolean {
-  const [group, ...others] = byColumns(table, rows)
-  return group !== undefined && others.length === 0 && (group.columns.length > 0 || rows.length === 1)
 }
 
 /** The row that was there, and stays as it is. */

@@ -52,6 +52,10 @@ interface Link {
   readonly key: string
 }
 
+function linksOf(columns: readonly string[], of: number, keys: readonly string[]): readonly Link[] {
+  return columns.map((column, i) => ({ column, of, key: keys[i] as string }))
+}
+
 /** One INSERT, of rows that give values for the same columns. */
 interface Insertion {
   readonly table: TableMetadata
@@ -93,15 +97,12 @@ export function planTree(table: TableMetadata, { values, nested }: Tree): readon
         add(
           through,
           [{}],
-          [
-            ...columns.map((column, i) => ({ column, of: above, key: relation.columns[i] ?? '' })),
-            ...referencedColumns.map((column, i) => ({ column, of: at, key: relation.referencedColumns[i] ?? '' })),
-          ],
+          [...linksOf(columns, above, relation.columns), ...linksOf(referencedColumns, at, relation.referencedColumns)],
         )
       }
       return
     }
-    const links = relation.referencedColumns.map((column, i) => ({ column, of: above, key: relation.columns[i] ?? '' }))
+    const links = linksOf(relation.referencedColumns, above, relation.columns)
     // Rows that nothing hangs on go in together; of the others each has to be told from its like.
     add(
       target,

@@ -27,7 +27,7 @@ export function byColumns(
 function hasColumns(row: Values, columns: readonly string[]): boolean {
   if (typeof row !== 'object' || row === null) return false
   let i = 0
-  // Without a list of keys for every row. What is inherited is no column in this place either.
+  // Key by key: a list of them for every row is what would cost most here.
   for (const key in row) if (key !== columns[i++] || row[key] === undefined) return false
   return i === columns.length
 }
@@ -38,35 +38,27 @@ export async function* inChunks(
   size: number,
   check: (row: Values, i: number) => Values,
 ): AsyncGenerator<readonly Values[]> {
+  let chunk: Values[] = []
   let i = 0
-  if (Symbol.asyncIterator in rows) yield* slowly(rows)
-  else yield* quickly(rows)
-
-  async function* slowly(rows: AsyncIterable<Values>) {
-    let chunk: Values[] = []
+  const fill = (row: Values): readonly Values[] | undefined => {
+    chunk.push(check(row, i++))
+    if (chunk.length < size) return undefined
+    const full = chunk
+    chunk = []
+    return full
+  }
+  if (Symbol.asyncIterator in rows)
     for await (const row of rows) {
-      chunk.push(check(row, i++))
-      if (chunk.length < size) continue
-      yield chunk
-      chunk = []
+      const full = fill(row)
+      if (full !== undefined) yield full
     }
-    if (chunk.length > 0) yield chunk
-  }
-  function* quickly(rows: Iterable<Values>) {
-    let chunk: Values[] = []
+  // Waiting for each of what is there already would take longer than writing it.
+  else
     for (const row of rows) {
-      chunk.push(check(row, i++))
-      if (chunk.length < size) continue
-      yield chunk
-      chunk = []
+      const full = fill(row)
+      if (full !== undefined) yield full
     }
-    if (chunk.length > 0) yield chunk
-  }
-}
-
-/** Whether an executor is a transaction. */
-export function isInTransaction(executor: Executor): boolean {
-  return (executor as { readonly isTransaction?: boolean }).isTransaction === true
+  if (chunk.length > 0) yield chunk
 }
 
 /** Several statements that happen together or not at all. */
@@ -78,7 +70,7 @@ export async function inTransaction(
   const kysely = executor as Partial<{
     transaction(): { execute(callback: (trx: Executor) => Promise<void>): Promise<void> }
   }>
-  if (isInTransaction(executor)) await work(executor)
+  if (executor.isTransaction === true) await work(executor)
   else if (kysely.transaction === undefined)
     refuse(table, 'the executor has no transactions', 'Pass a session, a service, or a transaction.')
   else await kysely.transaction().execute(work)

@@ -104,7 +104,7 @@ export function createReadMethods(core: RepositoryCore) {
       const { mode = 'update', locked = 'wait' } = options as { mode?: string; locked?: string }
       const modifier = Object.hasOwn(lockModes, mode) ? lockModes[mode] : undefined
       const how = Object.hasOwn(waits, locked) ? waits[locked] : undefined
-      if ((executor as { readonly isTransaction?: boolean }).isTransaction === false)
+      if (executor.isTransaction === false)
         return refuse(
           table,
           'locks end with the statement outside a transaction',

@@ -21,7 +21,7 @@ import {
   type Sql,
 } from '../kernel/expressions.ts'
 import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { freeName, type Qualifier, reference, refuse, tableNode } from './columns.ts'
+import { baseTypeOf, freeName, type Qualifier, reference, refuse, tableNode } from './columns.ts'
 import { assertCursorKeys, type CursorValues, fingerprint, fromCursor, toCursor } from './cursor.ts'
 import { type OrderTerm, reversed, totalOrder } from './order.ts'
 import { type Reading, type Row, readRows } from './read-rows.ts'
@@ -180,8 +180,7 @@ const times = new Set(['date', 'timestamp', 'timestamptz'].map((name) => `pg_cat
 
 function textNode(table: TableMetadata, key: string, qualifier: Qualifier): Sql {
   const column = reference(table, key, qualifier)
-  const { baseTypeName, typeName } = table.columns[key] as ColumnMetadata
-  return times.has(baseTypeName ?? typeName)
+  return times.has(baseTypeOf(table.columns[key] as ColumnMetadata))
     ? binary(call('to_jsonb', column), '#>>', parameter([]))
     : cast(column, 'text')
 }

@@ -5,7 +5,7 @@ import { canCopy, copiedRows, copyRows, runCopy } from './copy-in.ts'
 import { byColumns } from './many-rows.ts'
 import { insertManyNode, insertNode, type Values } from './write-rows.ts'
 
-/** Rows made ready: writes them and tells how many there are now. */
+/** A statement made ready: runs it, and tells how many rows it wrote. */
 type Ready = (executor: Executor) => Promise<number>
 
 export class RowWriter {
@@ -30,19 +30,14 @@ export class RowWriter {
     this.#copies = rows >= copiedRows && (await canCopy(this.#table, executor, this.#options))
   }
 
-  /** Writes one chunk. */
-  async write(executor: Executor, chunk: readonly Values[]): Promise<void> {
-    await this.#send(executor, this.#ready(chunk))
-  }
-
   /** Writes chunks in their order. */
   async writeAll(executor: Executor, chunks: AsyncIterable<readonly Values[]>): Promise<void> {
     let sending: Promise<void> | undefined
     try {
       for await (const chunk of chunks) {
-        const ready = this.#ready(chunk)
+        const ready = this.ready(chunk)
         await sending
-        sending = this.#send(executor, ready)
+        sending = this.send(executor, ready)
         // Waited for below, after the next chunk is ready.
         sending.catch(() => {})
       }
@@ -51,7 +46,8 @@ export class RowWriter {
     }
   }
 
-  #ready(chunk: readonly Values[]): readonly Ready[] {
+  /** Makes one chunk ready: a statement for each group of rows that give values for the same columns. */
+  ready(chunk: readonly Values[]): readonly Ready[] {
     const table = this.#table
     const options = this.#options
     return byColumns(table, chunk).flatMap(({ columns, rows }): readonly Ready[] => {
@@ -68,7 +64,8 @@ export class RowWriter {
     })
   }
 
-  async #send(executor: Executor, ready: readonly Ready[]): Promise<void> {
+  /** Writes what was made ready. */
+  async send(executor: Executor, ready: readonly Ready[]): Promise<void> {
     for (const write of ready) this.inserted += await write(executor)
     this.#onProgress?.({ inserted: this.inserted })
   }

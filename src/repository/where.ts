@@ -22,7 +22,7 @@ import {
   type Sql,
 } from '../kernel/expressions.ts'
 import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { columnOf, kindOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
+import { baseTypeOf, columnOf, kindOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { fromRelated, ownedBy, relatedTables } from './related-rows.ts'
 
 type Conditions = Readonly<Record<string, unknown>>
@@ -58,7 +58,7 @@ function columnNode(table: TableMetadata, key: string, condition: unknown, colum
   const kind = kindOf(metadata)
   if (condition === null) return isNull(column)
   if (kind === 'json') {
-    const type = (metadata.baseTypeName ?? metadata.typeName) === 'pg_catalog.json' ? 'json' : 'jsonb'
+    const type = baseTypeOf(metadata) === 'pg_catalog.json' ? 'json' : 'jsonb'
     return nodeOf(json(expressionOf<never>(column), type).where(condition as never))
   }
   const compiler = new ConditionCompiler(table, key, column)
@@ -196,8 +196,8 @@ class ConditionCompiler {
   #rangeOrValue(name: string, operand: unknown): Sql {
     const isRange = typeof operand === 'string' && /^\s*(?:[[({]|empty\s*$)/i.test(operand)
     if (isRange || name !== 'contains') return this.#value(operand)
-    const { baseTypeName, typeName } = columnOf(this.#table, this.#key)
-    const subtype = subtypes[(baseTypeName ?? typeName).replace('pg_catalog.', '').replace('multirange', 'range')]
+    const type = baseTypeOf(columnOf(this.#table, this.#key))
+    const subtype = subtypes[type.replace('pg_catalog.', '').replace('multirange', 'range')]
     return subtype === undefined
       ? this.#refuse('contains takes a range', "Pass it as text: '[1,1]'.")
       : bound(operand, subtype)

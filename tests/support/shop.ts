@@ -2,6 +2,7 @@
 import { Client } from 'pg'
 import { type CodegenOptions, generateCode } from '../../src/codegen/index.ts'
 import { createDatabase, type Database, type Session } from '../../src/index.ts'
+import { createRepository } from '../../src/repository/index.ts'
 import { createLogin, createTestDatabase } from './database.ts'
 import { GeneratedFolder } from './generated-code.ts'
 import { bootPglite } from './pglite.ts'
@@ -43,6 +44,17 @@ const shopSql = `
 
 export const wideColumns = Array.from({ length: 130 }, (_, i) => `c${i}`)
 const wideSql = `create table wide (id int primary key, customer_id bigint references customers, ${wideColumns.map((name) => `${name} int`).join(', ')}); grant all on wide to authenticated`
+
+// biome-ignore lint/suspicious/noExplicitAny: the tables are generated while the test runs; their types are tried in tests/types.
+export function repository(table: unknown, options = {}): any {
+  return createRepository(table as never, options as never)
+}
+
+/** A repository of each of its tables. */
+// biome-ignore lint/suspicious/noExplicitAny: as above
+export function repositoriesOf({ tables }: Shop): Record<string, any> {
+  return Object.fromEntries(Object.entries(tables).map(([key, table]) => [key, repository(table)]))
+}
 
 /** Two tenants of one shop, and its service. */
 export interface Shop extends AsyncDisposable {

@@ -3,11 +3,7 @@ import { CamelCasePlugin, sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { createDatabase } from '../../../src/index.ts'
 import { explainIndexes, patch } from '../../../src/jsonb/index.ts'
-import { createRepository } from '../../../src/repository/index.ts'
-import { openShop, type Shop, shopKinds } from '../../support/shop.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: the tables are generated while the test runs; types are tried in tests/types.
-const repository = (table: unknown, options = {}): any => createRepository(table as never, options as never)
+import { openShop, repositoriesOf, repository, type Shop, shopKinds } from '../../support/shop.ts'
 
 const edgesSql = `
   create table numbers (k numeric primary key, at interval unique);
@@ -27,7 +23,7 @@ describe.each(shopKinds)('on %s', (kind) => {
 
   beforeAll(async () => {
     shop = await openShop(kind, {}, edgesSql)
-    r = Object.fromEntries(Object.entries(shop.tables).map(([key, table]) => [key, repository(table)]))
+    r = repositoriesOf(shop)
   }, 60_000)
   beforeEach(async () => {
     for (const table of ['customers', 'employees', 'tags', 'shapes', 'loose', 'number_notes', 'numbers'])
@@ -281,10 +277,15 @@ describe.each(shopKinds)('on %s', (kind) => {
   it('locks in transactions alone, where a lock lasts', async () => {
     await expect(r['tags'].lock(shop.ada, { where: { id: 1 } })).rejects.toMatchObject(refused)
     await shop.ada.transaction().execute(async (trx: unknown) => {
-      for (const options of [{ mode: 'constructor' }, { locked: 'constructor' }, {}])
-        await expect(
-          r['tags'].lock(trx, { ...options, where: 'mode' in options ? {} : undefined }),
-        ).rejects.toMatchObject(refused)
+      for (const options of [{ mode: 'constructor' }, { locked: 'constructor' }])
+        await expect(r['tags'].lock(trx, { ...options, where: {} })).rejects.toMatchObject({
+          ...refused,
+          message: expect.stringContaining('no such lock'),
+        })
+      await expect(r['tags'].lock(trx, {})).rejects.toMatchObject({
+        ...refused,
+        message: expect.stringContaining('needs a filter'),
+      })
       expect(await r['tags'].lock(trx, { where: {} })).toEqual([])
     })
   })

@@ -6,11 +6,7 @@ import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase } from '../../../src/index.ts'
-import { createRepository } from '../../../src/repository/index.ts'
-import { cursorKeys, openShop, type Shop, shopKinds } from '../../support/shop.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: the tables are generated while the test runs; types are tried in tests/types.
-const repository = (table: unknown): any => createRepository(table as never)
+import { cursorKeys, openShop, repository, type Shop, shopKinds } from '../../support/shop.ts'
 
 interface Row {
   readonly id: string

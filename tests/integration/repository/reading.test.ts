@@ -1,11 +1,7 @@
 /** Reading by repositories, in sessions under row-level security: on a server and on PGlite. */
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRepository } from '../../../src/repository/index.ts'
-import { openShop, type Shop, shopKinds, wideColumns } from '../../support/shop.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: the tables are generated while the test runs; types are tried in tests/types.
-const repository = (table: unknown, options = {}): any => createRepository(table as never, options)
+import { openShop, repositoriesOf, type Shop, shopKinds, wideColumns } from '../../support/shop.ts'
 
 describe.each(shopKinds)('on %s', (kind) => {
   let shop: Shop
@@ -15,7 +11,7 @@ describe.each(shopKinds)('on %s', (kind) => {
 
   beforeAll(async () => {
     shop = await openShop(kind)
-    r = Object.fromEntries(Object.entries(shop.tables).map(([key, table]) => [key, repository(table)]))
+    r = repositoriesOf(shop)
     const { ada, bob, service } = shop
     await service
       .insertInto('tags')

@@ -3,11 +3,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { isStaleRow, isValuesInvalid } from '../../../src/index.ts'
 import { patch } from '../../../src/jsonb/index.ts'
-import { createRepository } from '../../../src/repository/index.ts'
-import { openShop, type Shop, shopKinds } from '../../support/shop.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: the tables are generated while the test runs; types are tried in tests/types.
-const repository = (table: unknown, options = {}): any => createRepository(table as never, options as never)
+import { openShop, repositoriesOf, repository, type Shop, shopKinds } from '../../support/shop.ts'
 
 describe.each(shopKinds)('on %s', (kind) => {
   let shop: Shop
@@ -16,7 +12,7 @@ describe.each(shopKinds)('on %s', (kind) => {
 
   beforeAll(async () => {
     shop = await openShop(kind)
-    r = Object.fromEntries(Object.entries(shop.tables).map(([key, table]) => [key, repository(table)]))
+    r = repositoriesOf(shop)
   }, 60_000)
   beforeEach(async () => {
     for (const table of ['articles', 'customers', 'tags', 'employees']) await shop.service.deleteFrom(table).execute()
