@@ -6,13 +6,14 @@
  */
 import type { CompiledQuery, DatabaseConnection, Log, QueryResult, TransactionSettings } from 'kysely'
 import { inBatchItem, TenonError } from '../kernel/errors.ts'
-import { type Observer, tell } from '../kernel/observe.ts'
+import type { Observer } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
 import { Conversation } from './conversation.ts'
 import { copyOf } from './copy-rows.ts'
 import { InFlight } from './in-flight.ts'
 import type { Lease, LineSource } from './lines.ts'
-import { withLog, withStreamLog } from './logging.ts'
+import { tellQuery, withLog, withStreamLog } from './logging.ts'
+import { toQueryResult } from './query-results.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { assertQuery, assertSessionStatement, type ConnectionMode, isScript } from './statement-rules.ts'
 import { lastOf } from './steps.ts'
@@ -37,7 +38,6 @@ export interface BatchStatement {
   readonly compiledQuery: CompiledQuery
 }
 
-const writeCommands = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE', 'COPY'])
 /** One stream at a time can run on a connection, so one name does. */
 const portal = 'tenon'
 
@@ -115,25 +115,14 @@ export class TenonConnection implements DatabaseConnection {
     queries: readonly CompiledQuery[],
     run: () => Promise<readonly StepResult[]>,
   ): Promise<readonly StepResult[]> {
+    if (this.#observe === undefined) return await run()
     const started = performance.now()
-    const texts = queries.map((query) => query.sql)
-    const told = { type: 'query' as const, texts, role: this.#role }
     try {
       const results = await run()
-      tell(this.#observe, {
-        ...told,
-        durationMs: performance.now() - started,
-        rows: results.reduce((sum, result) => sum + result.rows.length, 0),
-        error: undefined,
-      })
+      tellQuery(this.#observe, queries, { role: this.#role, started, results })
       return results
     } catch (error) {
-      tell(this.#observe, {
-        ...told,
-        durationMs: performance.now() - started,
-        rows: 0,
-        error: error instanceof TenonError ? error.code : 'UNKNOWN',
-      })
+      tellQuery(this.#observe, queries, { role: this.#role, started, error })
       throw error
     }
   }
@@ -354,13 +343,4 @@ function showCaller(error: unknown): unknown {
   if (error instanceof Error && error.stack !== undefined)
     error.stack += `\n${new Error().stack?.split('\n').slice(1).join('\n')}`
   return error
-}
-
-function toQueryResult<R>({ tag, rows }: StepResult): QueryResult<R> {
-  const command = tag?.command ?? ''
-  // As Kysely's dialect shows a raw COMMIT or ROLLBACK.
-  if (command === 'COMMIT' || command === 'ROLLBACK') return { rows: [{ command }] as R[] }
-  const numAffectedRows = writeCommands.has(command) ? BigInt(tag?.rowCount ?? 0) : undefined
-  // Kysely's own dialect always has the key.
-  return { numAffectedRows, rows: rows as R[] } as QueryResult<R>
 }

@@ -46,8 +46,17 @@ export interface Context {
   readonly begin: BeginSettings | undefined
   /** What leaves the connection clean after a statement that could have left something behind. */
   readonly cleanup: readonly Step[]
+  /** The step for a line that others share; `writes` bounds the waiting for locks up to the commit too. */
+  shared(longestMs: number, writes: boolean): SharedContext
   /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
   readonly nameSuffix: string
+}
+
+/** The step for a line that others share. */
+export interface SharedContext {
+  readonly step: Step
+  /** The bounds are those of sharing and not the session's own, so that what they end may be run again alone. */
+  readonly bounded: boolean
 }
 
 /** Settings of a role that have an effect only on a transaction not yet begun; see {@link beginOf}. */
@@ -116,18 +125,26 @@ export class ContextBuilder {
     // The role comes last: a setting that only the login may change is still set by the login.
     who.push(['role', identity.role])
     const extra = [...identity.settings].filter(([name]) => !this.#settings.includes(name))
+    const searchPath = identity.searchPath === undefined ? ofRole.searchPath : pathText(identity.searchPath)
+    const statementTimeoutMs = timeout ?? ofRole.statementTimeoutMs
+    const statementTimeout = timeout === undefined ? ofRole.statementTimeout : `${timeout}ms`
+    const stepWith = (pairs: readonly (readonly [string, string])[], timeoutText: string): Step =>
+      this.#step([...pairs, ['search_path', searchPath], ['statement_timeout', timeoutText], ...extra, ...who])
     return {
-      step: this.#step([
-        ...ofRole.settings,
-        ['search_path', identity.searchPath === undefined ? ofRole.searchPath : pathText(identity.searchPath)],
-        ['statement_timeout', timeout === undefined ? ofRole.statementTimeout : `${timeout}ms`],
-        ...extra,
-        ...who,
-      ]),
+      step: stepWith(ofRole.settings, statementTimeout),
+      shared: (longestMs, writes) => {
+        const bounded = statementTimeoutMs === 0 || statementTimeoutMs > longestMs
+        const bound = `${longestMs}ms`
+        const settings = [
+          ...ofRole.settings.filter(([name]) => name !== 'lock_timeout'),
+          ['lock_timeout', bound] as const,
+        ]
+        return { step: stepWith(writes ? settings : ofRole.settings, bounded ? bound : statementTimeout), bounded }
+      },
       // Unnamed: it is sent after statements that could have put something else under a name.
       reassert: { ...this.#step(who), name: '' },
       role: identity.role,
-      statementTimeoutMs: timeout ?? ofRole.statementTimeoutMs,
+      statementTimeoutMs,
       begin: ofRole.begin,
       cleanup: this.#cleanup,
       nameSuffix: ofRole.nameSuffix,
@@ -166,6 +183,7 @@ export class ContextBuilder {
     return {
       step,
       reassert: step,
+      shared: () => ({ step, bounded: false }),
       role: undefined,
       statementTimeoutMs: 0,
       begin: undefined,

@@ -77,7 +77,7 @@ export class Conversation {
   /** One implicit transaction, one round trip. */
   async #alone(plan: StatementPlan, step: Step): Promise<StepResult> {
     const context = this.#context
-    const options = { commits: !plan.readOnly, repeatable: true }
+    const options = { commits: !plan.readOnly, repeatable: true, pace: plan.pace }
     if (context === undefined || plan.form !== 'self-contained') {
       if (context !== undefined) this.needsCleanup = true
       return lastOf(await this.#runner.run([step], { ...options, utility: plan.form !== 'self-contained' }))

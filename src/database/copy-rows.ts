@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer'
 import type { CompiledQuery } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
+import { Pace } from './wire/pace.ts'
 import { assertUnitBytes, maxParameterBytes, refuseBytes, toParameterText } from './wire/parameters.ts'
 import type { StatementPlan } from './wire/statement-plan.ts'
 import type { Step } from './wire/unit.ts'
@@ -48,7 +49,15 @@ export function copyOf({
   if (!(rows instanceof CopyRows)) return undefined
   return {
     // It leaves behind what an INSERT would.
-    plan: { text: sql, name: '', form: 'self-contained', keyword: 'copy', opaque: false, readOnly: false },
+    plan: {
+      text: sql,
+      name: '',
+      form: 'self-contained',
+      keyword: 'copy',
+      opaque: false,
+      readOnly: false,
+      pace: new Pace(),
+    },
     step: { text: sql, name: '', values: [], silent: true, copyData: rows.bytes },
   }
 }

@@ -8,8 +8,8 @@ import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, Postg
 import { TenonError } from '../kernel/errors.ts'
 import { tell } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
-import type { PoolOptions } from './connection-config.ts'
-import { type Context, ContextBuilder } from './context.ts'
+import { defaultConnectTimeoutMs, type PoolOptions } from './connection-config.ts'
+import { ContextBuilder } from './context.ts'
 import {
   checkDatabaseOptions,
   checkServiceOptions,
@@ -22,14 +22,17 @@ import { type ExecutorOwner, TenonExecutor } from './executor.ts'
 import { assertSessionRole, type Facts } from './facts.ts'
 import { type Connection, createLineSource } from './line-sources.ts'
 import type { Lease, LineCounts, LineSource } from './lines.ts'
+import type { MultiplexStats } from './multiplex-options.ts'
 import { ping } from './ping.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
 import { newShared, type RunnerShared } from './runner.ts'
 import { type OwnSessionProps, Session } from './session.ts'
+import { SessionConnections, type SessionScene } from './session-connections.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
+import { SessionQueries } from './session-queries.ts'
 import type { ConnectionMode } from './statement-rules.ts'
 import { prepareParsers, ValueParsers } from './value-parsers.ts'
-import { type Verified, VerifiedPool } from './verified-pool.ts'
+import { VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
 /** Counters since the database was created. */
@@ -44,6 +47,8 @@ export interface DatabaseStats {
   readonly retries: number
   readonly sessions: LineCounts
   readonly service: LineCounts | undefined
+  /** Undefined without the option `multiplex`. */
+  readonly multiplex: MultiplexStats | undefined
 }
 
 const defaultStatementCacheSize = 256
@@ -76,6 +81,8 @@ export class Database<DB> implements AsyncDisposable {
   readonly #roles: readonly string[]
   readonly #settings: readonly string[]
   readonly #pool: VerifiedPool
+  readonly #queries: SessionQueries
+  readonly #scene: SessionScene
   readonly #service: { readonly source: LineSource; readonly shared: RunnerShared } | undefined
   readonly #probeService: (lease: Lease) => Promise<void>
   readonly #plans: StatementPlans
@@ -121,10 +128,21 @@ export class Database<DB> implements AsyncDisposable {
         : source.kind === 'embedded'
           ? { source, shared: this.#pool.shared }
           : undefined
+    this.#log = options.log === undefined ? undefined : new Log(options.log)
+    const { plans, log } = { plans: this.#plans, log: this.#log }
+    const { observe, multiplex } = options
+    this.#queries = new SessionQueries({
+      pool: this.#pool,
+      plans,
+      observe,
+      log,
+      multiplex: multiplex === true ? {} : multiplex === false ? undefined : multiplex,
+      waitMs: options.pool?.connectTimeoutMs ?? defaultConnectTimeoutMs,
+    })
+    this.#scene = { pool: this.#pool, plans, observe, log, queries: this.#queries }
     this.#probeService = createPoolerProbe(options.preparedStatements ?? 'auto')
     // An embedded database lives no longer than its process, and so may its cursors.
     this.#cursorKeys = options.cursorKeys ?? (source.kind === 'embedded' ? [randomBytes(32).toString('base64')] : [])
-    this.#log = options.log === undefined ? undefined : new Log(options.log)
     this.#dialect = {
       createAdapter: () => this.#adapter,
       createDriver: () => {
@@ -168,32 +186,9 @@ export class Database<DB> implements AsyncDisposable {
 
   #session<T>(options: SessionOptions): Session<T> {
     const identity = toIdentity(options, { roles: this.#roles, settings: this.#settings })
-    let known: { readonly verified: Verified; readonly context: Context } | undefined
-    const pool = this.#pool
-    const acquire = async (): Promise<TenonConnection> => {
-      const { lease, verified } = await pool.acquire()
-      if (known?.verified !== verified) {
-        try {
-          assertSessionRole(verified.facts, identity.role)
-          known = { verified, context: verified.contexts.session(identity) }
-        } catch (error) {
-          lease.release()
-          throw error
-        }
-      }
-      return new TenonConnection({
-        lease,
-        source: pool.source,
-        mode: 'session',
-        context: known.context,
-        plans: this.#plans,
-        shared: pool.shared,
-        observe: this.#options.observe,
-        log: this.#log,
-      })
-    }
+    const { acquire, start } = new SessionConnections(identity, this.#scene)
     return new Session<T>({
-      ...this.#props('session', acquire, pool.source),
+      ...this.#props('session', new TenonDriver({ acquire, start }), this.#pool.source),
       options,
       derive: <D>(derived: SessionOptions) => this.#session<D>(derived),
     })
@@ -234,15 +229,10 @@ export class Database<DB> implements AsyncDisposable {
         log: this.#log,
       })
     }
-    return new Kysely<DB>(this.#props('service', acquire, source))
+    return new Kysely<DB>(this.#props('service', new TenonDriver({ acquire }), source))
   }
 
-  #props(
-    mode: ConnectionMode,
-    acquire: () => Promise<TenonConnection>,
-    source: LineSource,
-  ): Omit<OwnSessionProps, 'options' | 'derive'> {
-    const driver = new TenonDriver({ acquire })
+  #props(mode: ConnectionMode, driver: TenonDriver, source: LineSource): Omit<OwnSessionProps, 'options' | 'derive'> {
     const owner: ExecutorOwner = {
       driver,
       compiler: this.#compiler,
@@ -293,7 +283,7 @@ export class Database<DB> implements AsyncDisposable {
    * @throws {TenonError} TIMEOUT_CONNECT when there is none in time, or what connecting throws
    */
   async ping(options: { readonly timeoutMs?: number } = {}): Promise<number> {
-    return await ping(this.#pool.source, this.#pool.shared, options.timeoutMs)
+    return await ping(() => this.#pool.take(), this.#pool.shared, options.timeoutMs)
   }
 
   /** Counters; cheap. */
@@ -307,7 +297,24 @@ export class Database<DB> implements AsyncDisposable {
       retries: this.#retries,
       sessions: source.counts(),
       service: this.#service?.source.counts(),
+      multiplex: this.#queries.stats(),
     }
+  }
+
+  /**
+   * Switches multiplexing off, and on again, while the program runs. Queries on shared connections end as usual; from now on each has a
+   * connection of its own.
+   *
+   * @throws {TenonError} OPTION_INVALID when the database was created without the option `multiplex`
+   */
+  setMultiplex(enabled: boolean): void {
+    if (this.#queries.stats() === undefined)
+      throw new TenonError({
+        code: 'OPTION_INVALID',
+        message: 'the database does not multiplex',
+        hint: 'Pass createDatabase({ multiplex: true }) first.',
+      })
+    this.#queries.share(enabled)
   }
 
   /** Refuses new work, waits up to `drainMs` for what is running, then ends every connection. Pools of the caller's stay open. */
@@ -318,6 +325,7 @@ export class Database<DB> implements AsyncDisposable {
   }
 
   async #close(drainMs: number): Promise<void> {
+    this.#queries.share(false)
     const sources = new Set([this.#pool.source, ...(this.#service === undefined ? [] : [this.#service.source])])
     await Promise.all([...sources].map((source) => source.close(drainMs)))
   }
@@ -334,7 +342,7 @@ export class Database<DB> implements AsyncDisposable {
   /** A line of the session pool or the service pool, for {@link withDedicatedConnection}. */
   async [dedicated]<T>(service: boolean, callback: (connection: DedicatedConnection) => Promise<T>): Promise<T> {
     const { source, shared } = service ? this.#requireService() : this.#pool
-    const lease = await source.acquire()
+    const lease = await (service ? source.acquire() : this.#pool.take())
     lease.line.overlay(undefined)
     const connection = new DedicatedConnection(lease, shared)
     try {

@@ -7,6 +7,7 @@ import { assertMetadata, type Metadata } from '../kernel/metadata.ts'
 import type { Observer } from '../kernel/observe.ts'
 import type { PoolOptions } from './connection-config.ts'
 import type { Connection } from './line-sources.ts'
+import { checkMultiplex, type MultiplexOptions } from './multiplex-options.ts'
 import { assertKnownKeys, checkTimeout } from './session-options.ts'
 
 /** Options of {@link createDatabase}; `DB` is what `metadata` is of. */
@@ -44,6 +45,11 @@ export interface DatabaseOptions<DB = never> {
   readonly preparedStatements?: 'auto' | 'named' | 'unnamed' | undefined
   /** Statements prepared per connection at most. Default 256. */
   readonly statementCacheSize?: number | undefined
+  /**
+   * Lets queries of different sessions share connections, back to back, without waiting for each other's answers. What is slow by its
+   * history, has a signal, or could leave something on a connection keeps one alone; so does everything behind a pooler. Default: false.
+   */
+  readonly multiplex?: boolean | MultiplexOptions | undefined
   readonly pool?: PoolOptions | undefined
   /** Kysely plugins of every session and service. */
   readonly plugins?: readonly KyselyPlugin[] | undefined
@@ -72,6 +78,7 @@ const databaseKeys = [
   'legacyClaims',
   'preparedStatements',
   'statementCacheSize',
+  'multiplex',
   'pool',
   'plugins',
   'log',
@@ -120,6 +127,7 @@ export function checkDatabaseOptions(options: unknown): void {
     })
   }
   checkTimeout(statementTimeoutMs)
+  checkMultiplex((options as Readonly<Record<string, unknown>>)['multiplex'])
   assertOneOf('preparedStatements', preparedStatements, ['auto', 'named', 'unnamed'])
   assertOneOf('legacyClaims', legacyClaims, [true, false, 'auto'])
   if (

@@ -21,7 +21,7 @@ import { TenonDriver } from './driver.ts'
 import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
 import type { LineSource } from './lines.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
-import type { RunnerShared } from './runner.ts'
+import { newShared } from './runner.ts'
 import { SocketLines } from './socket-lines.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
@@ -55,7 +55,7 @@ export class TenonDialect implements Dialect {
 
   createDriver(): Driver {
     const config = this.#config
-    const shared: RunnerShared = { roundTrips: 0, healed: 0, destroyed: 0, facts: undefined, rawErrors: true }
+    const shared = newShared(undefined, true)
     const plans = new StatementPlans(() => false)
     let opening: Promise<{ source: LineSource; end: () => Promise<void> }> | undefined
     const seen = new WeakSet<object>()

@@ -11,6 +11,7 @@ import {
   type Driver,
   IdentifierNode,
   type QueryCompiler,
+  type QueryResult,
   RawNode,
   type TransactionSettings,
 } from 'kysely'
@@ -19,9 +20,13 @@ import { beginText } from './steps.ts'
 
 /** Takes a connection out of a pool for one purpose. */
 export type AcquireConnection = () => Promise<TenonConnection>
+/** Starts a query by itself; undefined, at once or after it was tried, where it needs a connection. */
+export type StartQuery = (compiledQuery: CompiledQuery) => Promise<QueryResult<unknown> | undefined> | undefined
 
 export class TenonDriver implements Driver {
   readonly #acquire: AcquireConnection
+  /** Absent where every query takes a connection. */
+  readonly start: StartQuery | undefined
   readonly #beginsNow: boolean
   readonly #destroy: (() => Promise<void>) | undefined
 
@@ -30,10 +35,12 @@ export class TenonDriver implements Driver {
    */
   constructor(options: {
     readonly acquire: AcquireConnection
+    readonly start?: StartQuery | undefined
     readonly beginsNow?: boolean
     readonly destroy?: () => Promise<void>
   }) {
     this.#acquire = options.acquire
+    this.start = options.start
     this.#beginsNow = options.beginsNow ?? false
     this.#destroy = options.destroy
   }

@@ -100,6 +100,7 @@ export class EmbeddedLines implements LineSource {
 
   counts(): LineCounts {
     return {
+      max: 1,
       total: this.#line === undefined ? 0 : 1,
       idle: this.#line === undefined || this.#held ? 0 : 1,
       waiting: this.#queue.length,

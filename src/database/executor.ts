@@ -83,17 +83,21 @@ export class TenonExecutor extends DefaultQueryExecutor {
       return await super.executeQuery<R>(compiledQuery, { ...strategy, ...options })
     }
     if (this.#provider !== undefined) return await super.executeQuery<R>(compiledQuery, options)
-    const { driver } = this.owner
-    const connection = await driver.acquireConnection()
+    // Its rows are what the caller's builder says they are.
+    const started = this.owner.driver.start?.(compiledQuery) as Promise<QueryResult<R> | undefined> | undefined
+    const result = (started && (await started)) ?? (await this.#onConnection<R>(compiledQuery))
+    return this.plugins.length === 0 ? result : await this.transformResult(result, compiledQuery.queryId)
+  }
+
+  async #onConnection<R>(compiledQuery: CompiledQuery): Promise<QueryResult<R>> {
+    const connection = await this.owner.driver.acquireConnection()
     connection.unpin()
-    let result: QueryResult<R>
     try {
-      result = await connection.executeQuery<R>(compiledQuery)
+      return await connection.executeQuery<R>(compiledQuery)
     } finally {
       const cleaning = connection.release()
       if (cleaning !== undefined) await cleaning
     }
-    return this.plugins.length === 0 ? result : await this.transformResult(result, compiledQuery.queryId)
   }
 
   /** Applies the plugins to a result, as Kysely does after every query. */

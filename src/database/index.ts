@@ -18,6 +18,7 @@ export { type ExecutorFacts, factsOf } from './executor-facts.ts'
 export type { Facts, RoleFacts } from './facts.ts'
 export type { Connection } from './line-sources.ts'
 export type { LineCounts } from './lines.ts'
+export type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'
 export {

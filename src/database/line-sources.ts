@@ -15,6 +15,7 @@ import {
 import { type EmbeddedDatabase, EmbeddedLines, isEmbeddedDatabase } from './embedded-lines.ts'
 import type { LineSource } from './lines.ts'
 import { SocketLines } from './socket-lines.ts'
+import { WarmLines } from './warm-lines.ts'
 
 /** What a database can be connected by. */
 export type Connection =
@@ -59,12 +60,13 @@ export function createLineSource(connection: Connection, options: LineSourceOpti
     }
     if (typeof connection.connectionString === 'string') assertConnectionString(connection.connectionString)
   }
-  return new SocketLines({
+  const lines = new SocketLines({
     ...options,
     connectTimeoutMs,
     shared: false,
     pool: () => new pg.Pool({ ...toPoolConfig(connection, options.pool), Client: TidyClient }),
   })
+  return new WarmLines(lines, connectTimeoutMs)
 }
 
 type ConnectCallback = ((error: Error) => void) | ((error: null, client: pg.Client) => void)

@@ -14,6 +14,8 @@ export interface Lease {
 
 /** Counts of a source's connections. */
 export interface LineCounts {
+  /** Most there can be; 0 as long as nothing was connected. */
+  readonly max: number
   readonly total: number
   readonly idle: number
   readonly waiting: number
@@ -29,6 +31,8 @@ export interface LineSource {
    * @throws {TenonError} TIMEOUT_POOL, CONNECTION_*, DATABASE_CLOSED, EMBEDDED_BUSY
    */
   acquire(): Promise<Lease>
+  /** A line that is at hand; undefined where it has to be waited for. */
+  acquireNow?(): Lease | undefined
   counts(): LineCounts
   /** Ends the backend behind a line by SQL from another connection, where there can be another. */
   terminate?(line: Line): Promise<void>

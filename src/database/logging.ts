@@ -1,9 +1,47 @@
 /**
- * Kysely's log around a statement, event for event as Kysely's own driver writes it.
+ * What is told of a statement: Kysely's log, event for event as Kysely's own driver writes it, and the database's observer.
  *
  * Sessions and services have a driver of their own, which Kysely does not wrap; this does it instead. Owns nothing but that.
  */
 import type { CompiledQuery, Log } from 'kysely'
+import { TenonError } from '../kernel/errors.ts'
+import { type Observer, tell } from '../kernel/observe.ts'
+import type { StepResult } from './wire/unit.ts'
+
+/** How a statement, or several of a batch, went. */
+export interface Told {
+  readonly role: string | undefined
+  /** By the clock of `performance.now()`. */
+  readonly started: number
+  /** Undefined when it failed. */
+  readonly results?: readonly StepResult[] | undefined
+  readonly error?: unknown
+}
+
+/** Tells the observer. */
+export function tellQuery(observe: Observer, queries: readonly CompiledQuery[], told: Told): void {
+  const { role, started, results, error } = told
+  tell(observe, {
+    type: 'query',
+    texts: queries.map((query) => query.sql),
+    role,
+    durationMs: performance.now() - started,
+    rows: results?.reduce((sum, result) => sum + result.rows.length, 0) ?? 0,
+    error: results !== undefined ? undefined : error instanceof TenonError ? error.code : 'UNKNOWN',
+  })
+}
+
+/** Logs a statement that has ended. */
+export async function logQuery(log: Log, query: CompiledQuery, { started, results, error }: Told): Promise<void> {
+  if (results === undefined) await logError(log, query, error, started)
+  else
+    await log.query(() => ({
+      level: 'query',
+      isStream: false,
+      query,
+      queryDurationMillis: performance.now() - started,
+    }))
+}
 
 /** Runs a statement and logs it once it has ended. */
 export async function withLog<T>(log: Log, query: CompiledQuery, run: () => Promise<T>): Promise<T> {

@@ -1,17 +1,21 @@
 /** Asking the server for an answer, with a bound: what a health check calls. */
 import { TenonError } from '../kernel/errors.ts'
-import type { Lease, LineSource } from './lines.ts'
+import type { Lease } from './lines.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 
 const defaultTimeoutMs = 5_000
 
 /**
- * Sends an empty query on a connection of the source.
+ * Sends an empty query on a connection of its own.
  *
  * @returns milliseconds it took
  * @throws {TenonError} TIMEOUT_CONNECT when there is no answer in time, or what connecting throws
  */
-export async function ping(source: LineSource, shared: RunnerShared, timeoutMs = defaultTimeoutMs): Promise<number> {
+export async function ping(
+  acquire: () => Promise<Lease>,
+  shared: RunnerShared,
+  timeoutMs = defaultTimeoutMs,
+): Promise<number> {
   const started = performance.now()
   let timer: NodeJS.Timeout | undefined
   let lease: Lease | undefined
@@ -24,7 +28,7 @@ export async function ping(source: LineSource, shared: RunnerShared, timeoutMs =
     }, timeoutMs)
   })
   const asking = (async () => {
-    lease = await source.acquire()
+    lease = await acquire()
     try {
       if (!late) await new Runner(lease.line, shared).run([{ text: 'select', name: '', values: [], silent: true }])
     } finally {

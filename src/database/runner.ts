@@ -12,6 +12,7 @@ import { brokenOut } from './statement-rules.ts'
 import { rollbackStep } from './steps.ts'
 import { type ErrorReport, serverErrorFields } from './wire/backend-messages.ts'
 import type { Line, Outcome } from './wire/line.ts'
+import { type Pace, RoundTripTime } from './wire/pace.ts'
 import type { Step, StepResult, TransactionStatus, WireUnit } from './wire/unit.ts'
 
 /** What is known around a unit, for the sake of its errors. */
@@ -29,6 +30,10 @@ export interface RunOptions {
   readonly essential?: number
   /** Where the transaction must stand afterwards, and what to name when it does not: whoever moved it, nothing more may run here. */
   readonly stands?: { readonly status: TransactionStatus; readonly what: string }
+  /** The connection is shared: what comes in one turn of the event loop goes out in one write. */
+  readonly gathers?: boolean
+  /** The history of the unit's one statement of the caller's. */
+  readonly pace?: Pace
   /** The statement is no query, so that names in an error come from its text and not from a value. */
   readonly utility?: boolean
 }
@@ -39,18 +44,20 @@ export interface RunnerShared {
   healed: number
   destroyed: number
   facts: Facts | undefined
+  readonly roundTrip: RoundTripTime
   /** Throw pg's errors, as a drop-in must. */
   readonly rawErrors: boolean
 }
 
 /** What is known of the schema through the session pool serves the service's errors too. */
-export function newShared(known?: RunnerShared): RunnerShared {
+export function newShared(known?: RunnerShared, rawErrors = false): RunnerShared {
   let facts: Facts | undefined
   return {
     roundTrips: 0,
     healed: 0,
     destroyed: 0,
-    rawErrors: false,
+    roundTrip: new RoundTripTime(),
+    rawErrors,
     get facts() {
       return facts ?? known?.facts
     },
@@ -89,7 +96,7 @@ export class Runner {
    * @throws {TenonError} (or pg's error, where raw errors are asked for) when a step failed or the connection was lost
    */
   run(steps: readonly Step[], options: RunOptions = {}): Promise<readonly StepResult[]> {
-    return this.#settle(() => this.line.run(steps), options, steps)
+    return this.#settle(() => this.line.run(steps, options.gathers), options, steps)
   }
 
   /** Runs a text of several statements as one simple Query: one result per statement. Throws as `run` does. */
@@ -102,19 +109,21 @@ export class Runner {
     options: RunOptions,
     steps: readonly Step[] = [],
   ): Promise<readonly StepResult[]> {
-    const started = performance.now()
     this.shared.roundTrips++
-    let { unit, loss, sent } = await send()
+    let outcome = await send()
+    let { unit, loss } = outcome
     if (unit.error !== undefined && loss === undefined && isStale(unit, unit.error)) {
       for (const name of unit.names()) this.line.statements.drop(name)
       if (unit.error.fields.get('C') === '26000') this.line.statements.dropAll()
       if (await this.#rewound(unit, options)) {
         this.shared.healed++
         this.shared.roundTrips++
-        ;({ unit, loss, sent } = await send())
+        outcome = await send()
+        ;({ unit, loss } = outcome)
       }
     }
     if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) {
+      if (options.pace !== undefined) this.#time(options.pace, outcome)
       if (options.stands === undefined || options.stands.status === unit.status) return unit.results
       this.line.end({ reason: 'destroyed' })
       throw brokenOut(options.stands.what)
@@ -124,7 +133,7 @@ export class Runner {
       this.line.end({ reason: 'destroyed' })
       return unit.results
     }
-    const failure = this.#failure({ unit, loss, sent }, options, performance.now() - started)
+    const failure = this.#failure(outcome, options)
     const item = unit.error === undefined ? undefined : steps[unit.at]?.item
     throw item === undefined ? failure : inBatchItem(failure, item)
   }
@@ -138,7 +147,14 @@ export class Runner {
     return rollback.unit.status === 'I'
   }
 
-  #failure({ unit, loss, sent }: Outcome, options: RunOptions, elapsedMs: number): unknown {
+  /** What the server took for it, by the clock here: without the way there and back. */
+  #time(pace: Pace, { elapsedMs, alone }: Outcome): void {
+    const { roundTrip } = this.shared
+    if (alone) roundTrip.note(elapsedMs)
+    pace.note(alone ? elapsedMs - roundTrip.ms : elapsedMs)
+  }
+
+  #failure({ unit, loss, sent, elapsedMs }: Outcome, options: RunOptions): unknown {
     if (unit.copy && loss === undefined) {
       this.line.end({ reason: 'destroyed' })
       if (unit.error !== undefined && this.shared.rawErrors) return driverError(unit.error)

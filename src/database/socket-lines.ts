@@ -6,8 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
-import { fromServerError } from '../kernel/server-error.ts'
-import { toServerErrorFields } from '../kernel/server-error-fields.ts'
+import { connectError, databaseClosed } from './connect-error.ts'
 import { isClean, type Lease, type LineCounts, type LineSource } from './lines.ts'
 import type { Line } from './wire/line.ts'
 import { settleClient, takeSocketLine } from './wire/socket-channel.ts'
@@ -80,7 +79,12 @@ export class SocketLines implements LineSource {
 
   counts(): LineCounts {
     const pool = this.#pool
-    return { total: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0 }
+    return {
+      max: pool?.options.max ?? 0,
+      total: pool?.totalCount ?? 0,
+      idle: pool?.idleCount ?? 0,
+      waiting: pool?.waitingCount ?? 0,
+    }
   }
 
   async terminate(line: Line): Promise<void> {
@@ -108,7 +112,7 @@ export class SocketLines implements LineSource {
         new Promise<void>((resolve) => (this.#drained = resolve)),
         delay(drainMs, undefined, { ref: false }),
       ])
-    for (const give of [...this.#waiting]) give(closed())
+    for (const give of [...this.#waiting]) give(databaseClosed())
     if (this.#options.shared) return
     const ended = pool.end()
     // pg's pool waits for every checked-out client; after the drain time they are cut.
@@ -123,7 +127,7 @@ export class SocketLines implements LineSource {
   }
 
   async #connect(): Promise<pg.PoolClient> {
-    if (this.#closed) throw closed()
+    if (this.#closed) throw databaseClosed()
     if (this.#pool === undefined) {
       this.#pool = this.#options.pool()
       guardPool(this.#pool)
@@ -178,33 +182,6 @@ export class SocketLines implements LineSource {
   }
 }
 
-function closed(): TenonError {
-  return new TenonError({
-    code: 'DATABASE_CLOSED',
-    message: 'the database was closed',
-    hint: 'Create the database object once per process and close it last.',
-  })
-}
-
-/** Node's own codes, and OpenSSL's names of what is wrong with a certificate. */
-function isTlsCode(code: string): boolean {
-  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.includes('CERT')) return true
-  return opensslCodes.has(code)
-}
-
-const opensslCodes = new Set([
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_CRL',
-  'UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'HOSTNAME_MISMATCH',
-  'PATH_LENGTH_EXCEEDED',
-  'CRL_HAS_EXPIRED',
-  'CRL_NOT_YET_VALID',
-  'CRL_SIGNATURE_FAILURE',
-])
-
 const guardedPools = new WeakSet<pg.Pool>()
 const guardedClients = new WeakSet<pg.PoolClient>()
 
@@ -221,87 +198,4 @@ function guardPool(pool: pg.Pool): void {
     guardedClients.add(client)
     client.on('error', () => {})
   })
-}
-
-const networkCodes = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOENT',
-  'EACCES',
-  'ECONNRESET',
-  'EPIPE',
-])
-
-/** Maps what pg throws while connecting. Messages of pg are constants of its source, except those of the server. */
-function connectError(error: unknown): TenonError {
-  const fields = toServerErrorFields(error)
-  if (fields !== undefined) return fromServerError(fields, { connecting: true })
-  const code = errorCodeOf(error)
-  const message = error instanceof Error ? error.message : ''
-  if (message === 'timeout exceeded when trying to connect') {
-    return new TenonError({
-      code: 'TIMEOUT_POOL',
-      message: 'no connection of the pool came free in time',
-      hint: 'Raise pool.max, shorten transactions, or look for a session that waits for another one inside a transaction.',
-    })
-  }
-  if (
-    code === 'ETIMEDOUT' ||
-    message.startsWith('Connection terminated due to connection timeout') ||
-    message === 'timeout expired'
-  ) {
-    return new TenonError({
-      code: 'TIMEOUT_CONNECT',
-      message: 'the server did not answer in time',
-      hint: 'Check host, port and firewall, or raise pool.connectTimeoutMs.',
-      cause: error,
-    })
-  }
-  if (message.includes('does not support SSL')) {
-    return new TenonError({
-      code: 'CONNECTION_TLS',
-      message: 'the server does not offer TLS',
-      hint: 'Switch TLS on at the server; only for a network you trust add sslmode=disable.',
-      cause: error,
-    })
-  }
-  if (code !== undefined && isTlsCode(code)) {
-    return new TenonError({
-      code: 'CONNECTION_TLS',
-      message: `the server's certificate was not accepted (${code})`,
-      hint: "Pass the provider's CA with ssl: { ca } or sslrootcert; TLS is verified in full off localhost.",
-      cause: error,
-    })
-  }
-  if (message.startsWith('SASL') || message.startsWith('client password')) {
-    return new TenonError({
-      code: 'CONNECTION_AUTH',
-      message: 'the login could not be authenticated',
-      hint: 'Check user and password; the password must be a non-empty string.',
-      cause: error,
-    })
-  }
-  if (code !== undefined && networkCodes.has(code)) {
-    return new TenonError({
-      code: 'CONNECTION_REFUSED',
-      message: `the server could not be reached (${code})`,
-      hint: 'Check that it runs and that host and port are right.',
-      cause: error,
-    })
-  }
-  return new TenonError({
-    code: 'CONNECTION_LOST',
-    message: 'the connection ended while it was being opened',
-    cause: error,
-  })
-}
-
-function errorCodeOf(error: unknown): string | undefined {
-  if (error instanceof AggregateError && error.errors.length > 0) return errorCodeOf(error.errors[0])
-  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
-    return error.code
-  return undefined
 }

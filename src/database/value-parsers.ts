@@ -12,6 +12,7 @@ import { fromServerError } from '../kernel/server-error.ts'
 import type { Lease } from './lines.ts'
 import { hideSchemasStep } from './steps.ts'
 import { serverErrorFields, type TypeParser, type TypeParsers } from './wire/backend-messages.ts'
+import type { Line } from './wire/line.ts'
 import { encodeParameters } from './wire/parameters.ts'
 import type { Step, WireUnit } from './wire/unit.ts'
 
@@ -55,7 +56,17 @@ export class ValueParsers {
           cause: loss?.cause,
         })
     }
-    line.overlay(this, (inner) => this.#over(inner))
+    this.overlay(line)
+  }
+
+  /** Lets a line parse as declared, once the oids are known. */
+  overlay(line: Line): void {
+    line.overlay(this, this.#over)
+  }
+
+  /** Whether the oids of the types are known. */
+  get isKnown(): boolean {
+    return this.#known
   }
 
   /** The question, to follow {@link hideSchemasStep} in a unit. */
@@ -79,7 +90,7 @@ export class ValueParsers {
     this.#known = true
   }
 
-  #over(inner: TypeParsers): TypeParsers {
+  readonly #over = (inner: TypeParsers): TypeParsers => {
     const parserOf = (oid: number): TypeParser => {
       const scalar = this.#scalars.get(oid)
       if (scalar !== undefined) return scalar
@@ -162,6 +173,12 @@ function safeInteger(text: string): number {
     message: 'a bigint of the result has more digits than a number holds',
     hint: "Generate the code with int8: 'string' or 'bigint'.",
   })
+}
+
+/** The same without waiting, where the oids of the types are known. */
+export function overlayParsers(parsers: ValueParsers | undefined, line: Line): void {
+  if (parsers === undefined) line.overlay(undefined)
+  else parsers.overlay(line)
 }
 
 /** Lets a line parse as declared, or as its client does by itself: whoever had the connection before may have declared otherwise. */

@@ -9,7 +9,7 @@ import { ContextBuilder } from './context.ts'
 import { assertPowerless, type Facts, readFacts } from './facts.ts'
 import type { Lease, LineSource } from './lines.ts'
 import type { RunnerShared } from './runner.ts'
-import { prepareParsers, type ValueParsers } from './value-parsers.ts'
+import { overlayParsers, prepareParsers, type ValueParsers } from './value-parsers.ts'
 import type { StatementPlans } from './wire/statement-plan.ts'
 
 export interface VerifiedPoolOptions {
@@ -32,12 +32,22 @@ export interface Verified {
   readonly facts: Facts
   readonly contexts: ContextBuilder
   readonly unnamed: boolean
+  /** Whether units behind each other would meet a pooler, of which some mix up their answers. */
+  readonly unshareable: boolean
+}
+
+/** A line of a verified pool. */
+export interface ReadyLine {
+  readonly lease: Lease
+  readonly verified: Verified
 }
 
 export class VerifiedPool {
   readonly source: LineSource
   readonly shared: RunnerShared
   readonly #options: VerifiedPoolOptions
+  /** Set where queries of sessions share connections. */
+  sharing: { makingRoom<T>(acquire: () => Promise<T>): Promise<T> } | undefined
   #verified: Verified | undefined
   #verifying: Promise<Verified> | undefined
 
@@ -47,9 +57,37 @@ export class VerifiedPool {
     this.#options = options
   }
 
-  /** A line of a verified pool. */
-  async acquire(): Promise<{ readonly lease: Lease; readonly verified: Verified }> {
-    const lease = await this.source.acquire()
+  /** What is known of the login; undefined when it has to be read first. */
+  get verified(): Verified | undefined {
+    return this.#options.parsers?.isKnown === false ? undefined : this.#verified
+  }
+
+  /** A line of the source for sole use, as the login. */
+  take(): Promise<Lease> {
+    return this.sharing === undefined ? this.source.acquire() : this.sharing.makingRoom(() => this.source.acquire())
+  }
+
+  /** A line of a verified pool that is at hand; undefined where it has to be waited for. */
+  acquireNow(): ReadyLine | undefined {
+    const { verified } = this
+    const lease = verified === undefined ? undefined : this.source.acquireNow?.()
+    if (verified === undefined || lease === undefined) return undefined
+    if (verified.unnamed) lease.line.statements.disable()
+    overlayParsers(this.#options.parsers, lease.line)
+    return { lease, verified }
+  }
+
+  /** A line of a verified pool, for sole use. */
+  async acquire(): Promise<ReadyLine> {
+    return await this.#ready(await this.take())
+  }
+
+  /** The same, to be shared: others have given way already. */
+  async acquireShared(): Promise<ReadyLine> {
+    return await this.#ready(await this.source.acquire())
+  }
+
+  async #ready(lease: Lease): Promise<ReadyLine> {
     try {
       const verified = this.#verified ?? (await this.#verify(lease))
       if (verified.unnamed) lease.line.statements.disable()
@@ -63,7 +101,7 @@ export class VerifiedPool {
 
   /** Reads everything anew, whatever was known. */
   async verify(): Promise<Facts> {
-    const lease = await this.source.acquire()
+    const lease = await this.take()
     try {
       this.#verified = undefined
       return (await this.#verify(lease)).facts
@@ -101,6 +139,7 @@ export class VerifiedPool {
     this.#verified = {
       facts,
       contexts,
+      unshareable: facts.pooled || this.source.kind === 'embedded',
       unnamed: preparedStatements === 'unnamed' || (preparedStatements === 'auto' && facts.pooled),
     }
     tell(observe, {

@@ -141,7 +141,7 @@ describe('A connection whose bytes come in small pieces', () => {
       const seen = await work(ada).finally(() => proxy.set({ segmentBytes: 0 }))
       expect(seen).toEqual(wanted)
     }
-    expect(db.stats().sessions).toEqual({ total: 1, idle: 1, waiting: 0 })
+    expect(db.stats().sessions).toMatchObject({ total: 1, idle: 1, waiting: 0 })
   })
 })
 
@@ -175,7 +175,7 @@ describe('A network that swallows everything', () => {
     proxy.set({ blackHole: false })
     expect(await outcome(read())).toBe('fine')
     expect(await db.ping()).toBeGreaterThan(0)
-    expect(db.stats().sessions).toEqual({ total: 1, idle: 1, waiting: 0 })
+    expect(db.stats().sessions).toMatchObject({ total: 1, idle: 1, waiting: 0 })
   })
 
   test('does not keep close() from ending', async () => {

@@ -25,6 +25,10 @@ export interface Outcome {
   readonly loss: Loss | undefined
   /** False when the connection was gone before a byte of the unit was written. */
   readonly sent: boolean
+  /** Milliseconds from when it was the line's next to be answered until it was. */
+  readonly elapsedMs: number
+  /** Nothing was before it on the line, so that `elapsedMs` holds a round trip of the network. */
+  readonly alone: boolean
 }
 
 /** What a line needs of the connection beneath it. */
@@ -52,6 +56,9 @@ export interface LineOptions {
 interface InFlight {
   readonly unit: WireUnit
   readonly settle: (outcome: Outcome) => void
+  readonly alone: boolean
+  /** When it became the next to be answered, by the clock of `performance.now()`. */
+  since: number
 }
 
 export class Line {
@@ -70,6 +77,8 @@ export class Line {
   readonly #reader = new FrameReader()
   readonly #writer = new MessageWriter()
   readonly #inFlight: InFlight[] = []
+  /** How many of the last in flight are encoded and not yet written. */
+  #unwritten = 0
   readonly #odd = new Set<string>()
   readonly #handle: FrameHandler = (messageCode, buffer, start, end) => this.#frame(messageCode, buffer, start, end)
 
@@ -90,6 +99,16 @@ export class Line {
     return this.#inFlight.length === 0 && this.#reader.atBoundary
   }
 
+  /** Units that are not answered yet. */
+  get depth(): number {
+    return this.#inFlight.length
+  }
+
+  /** When the unit that is answered next became that one; undefined when none is in flight. */
+  get waitingSince(): number | undefined {
+    return this.#inFlight[0]?.since
+  }
+
   /** From the next unit on results are read by `owner`'s parsers, which may ask the connection's own; without an owner by these alone. */
   overlay(owner: object | undefined, over: (own: TypeParsers) => TypeParsers = (own) => own): void {
     if (owner === this.#parsersOf) return
@@ -102,38 +121,48 @@ export class Line {
   /**
    * Runs steps as one unit: encodes everything, writes once, settles at ReadyForQuery or when the connection ends. Never rejects.
    *
+   * @param gathers - while others are in flight, what comes in one turn of the event loop goes out in one write
    * @throws {Error} when encoding fails; then nothing was written and the line is as before.
    */
-  run(steps: readonly Step[]): Promise<Outcome> {
-    return this.#send(new Unit(steps, this.parsers))
+  run(steps: readonly Step[], gathers = false): Promise<Outcome> {
+    return this.#send(new Unit(steps, this.parsers), gathers)
   }
 
   /** Runs a text of any number of statements as one simple Query. Never rejects. */
   script(text: string): Promise<Outcome> {
-    return this.#send(new SimpleUnit(text, this.parsers))
+    return this.#send(new SimpleUnit(text, this.parsers), false)
   }
 
-  #send(unit: WireUnit): Promise<Outcome> {
-    if (this.loss !== undefined) return Promise.resolve({ unit, loss: this.loss, sent: false })
+  #send(unit: WireUnit, gathers: boolean): Promise<Outcome> {
+    if (this.loss !== undefined)
+      return Promise.resolve({ unit, loss: this.loss, sent: false, elapsedMs: 0, alone: false })
+    const before = this.#writer.length
     try {
       unit.encode(this.#writer, this.statements)
     } catch (error) {
       unit.abandon()
-      this.#writer.reset()
+      this.#writer.reset(before)
       throw error
     }
-    const bytes = this.#writer.take()
     this.roundTrips++
     return new Promise((settle) => {
+      const alone = this.#inFlight.length === 0
       // Listed first: an embedded database may answer before write returns.
-      const inFlight = { unit, settle }
-      this.#inFlight.push(inFlight)
-      if (this.channel.write(bytes)) return
-      this.#inFlight.splice(this.#inFlight.indexOf(inFlight), 1)
-      this.end({ reason: 'lost' })
-      unit.abandon()
-      settle({ unit, loss: this.loss, sent: false })
+      this.#inFlight.push({ unit, settle, alone, since: performance.now() })
+      this.#unwritten++
+      if (alone || !gathers) this.#write()
+      else if (this.#unwritten === 1) setImmediate(this.#write)
     })
+  }
+
+  readonly #write = (): void => {
+    if (this.#unwritten === 0) return
+    const bytes = this.#writer.take()
+    const count = this.#unwritten
+    this.#unwritten = 0
+    if (this.channel.write(bytes)) return
+    this.#unwritten = count
+    this.end({ reason: 'lost' })
   }
 
   /** Every prepared statement of the connection has been deallocated. */
@@ -157,9 +186,12 @@ export class Line {
     if (this.loss !== undefined) return
     this.loss = loss
     if (loss.reason !== 'lost') this.channel.destroy()
-    for (const { unit, settle } of this.#inFlight.splice(0)) {
+    const written = this.#inFlight.length - this.#unwritten
+    this.#unwritten = 0
+    const now = performance.now()
+    for (const [i, { unit, settle, alone, since }] of this.#inFlight.splice(0).entries()) {
       unit.abandon()
-      settle({ unit, loss, sent: true })
+      settle({ unit, loss, sent: i < written, elapsedMs: now - since, alone })
     }
   }
 
@@ -183,7 +215,11 @@ export class Line {
     if (head.unit.handle(messageCode, buffer, start, end)) {
       this.#inFlight.shift()
       this.status = head.unit.status as TransactionStatus
-      head.settle({ unit: head.unit, loss: undefined, sent: true })
+      const now = performance.now()
+      const next = this.#inFlight[0]
+      if (next !== undefined) next.since = now
+      const { unit, alone, since } = head
+      head.settle({ unit, loss: undefined, sent: true, elapsedMs: now - since, alone })
     } else if (head.unit.copy && messageCode === code.copyInResponse) {
       // The server ignored our Sync while it waits for data: refuse the data, then give it a Sync again.
       const writer = new MessageWriter()

@@ -33,9 +33,9 @@ export class MessageWriter {
     return bytes
   }
 
-  /** Forgets what was encoded so far. */
-  reset(): void {
-    this.#end = 0
+  /** Forgets what was encoded since the writer was `length` bytes long. */
+  reset(length: number): void {
+    this.#end = length
   }
 
   parse(name: string, text: string): void {

@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import type { CompiledQuery } from 'kysely'
 import { TenonError } from '../../kernel/errors.ts'
+import { Pace } from './pace.ts'
 import { readEffects } from './purity.ts'
 import { readStatementShape, type StatementForm } from './statement-text.ts'
 
@@ -19,6 +20,8 @@ export interface StatementPlan {
   readonly keyword: string
   readonly opaque: boolean
   readonly readOnly: boolean
+  /** How long it takes. */
+  readonly pace: Pace
 }
 
 /** Texts are kept for as long as they are among the last this many. */
@@ -44,6 +47,11 @@ export class StatementPlans {
   setShadowed(names: Iterable<string>): void {
     this.#shadowed = new Set(names)
     this.#plans.clear()
+  }
+
+  /** The plan of a text that was seen before. */
+  known(text: string): StatementPlan | undefined {
+    return this.#plans.get(text)
   }
 
   /**
@@ -74,6 +82,7 @@ export class StatementPlans {
     }
     const shape = readStatementShape(text, this.#isManaged)
     const named = shape.form === 'self-contained' && text.length <= namedTextLimit
-    return { text, name: named ? statementName(text) : '', ...shape, ...readEffects(compiledQuery, this.#shadowed) }
+    const effects = readEffects(compiledQuery, this.#shadowed)
+    return { text, name: named ? statementName(text) : '', ...shape, ...effects, pace: new Pace() }
   }
 }

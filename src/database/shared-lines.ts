@@ -1,0 +1,256 @@
+/**
+ * Lines that units of different sessions share, back to back, without waiting for each other's answers.
+ *
+ * Owns which line a unit goes to, how many there are, and making room for whoever needs a connection alone. A unit given to it is complete
+ * in itself: context and statement under one Sync, so that nothing of it outlives its answer. What may come here is session-queries.ts'.
+ */
+import { databaseClosed, poolTimeout } from './connect-error.ts'
+import { isClean, type Lease, type LineSource } from './lines.ts'
+import { Runner, type RunnerShared, type RunOptions } from './runner.ts'
+import type { RoundTripTime } from './wire/pace.ts'
+import type { Step, StepResult } from './wire/unit.ts'
+
+/** Bounds of sharing; times in milliseconds. */
+export interface SharingLimits {
+  /** Units in flight on one connection at most. */
+  readonly depth: number
+  /** A connection whose next answer is longer overdue than this gets nothing more behind it. */
+  readonly busyMs: number
+  /** Units that are expected to take this long together are kept on one connection; beyond, another is used. */
+  readonly packMs: number
+  /** How long a unit waits for a place. */
+  readonly waitMs: number
+}
+
+/** A connection is given back after this long without a unit, and after this long at all, so that the pool can replace it. */
+const lingerMs = 100
+const longestHeldMs = 30_000
+/** How long whoever needs a connection alone waits before the last shared one is taken away. */
+const patienceMs = 250
+
+/** A unit that waits for a place. */
+interface Waiting {
+  readonly steps: readonly Step[]
+  readonly options: RunOptions
+  readonly expectedMs: number
+  readonly until: number
+  readonly settle: (results: Promise<readonly StepResult[]>) => void
+}
+
+class SharedLine {
+  readonly lease: Lease
+  readonly runner: Runner
+  readonly heldSince = performance.now()
+  /** What its units in flight take by their history. */
+  expectedMs = 0
+  idleSince = performance.now()
+  /** It gets nothing more, and is given back once it is empty. */
+  retiring = false
+
+  constructor(lease: Lease, shared: RunnerShared) {
+    this.lease = lease
+    this.runner = new Runner(lease.line, shared)
+  }
+
+  get depth(): number {
+    return this.lease.line.depth
+  }
+}
+
+export class SharedLines {
+  readonly #source: LineSource
+  readonly #acquire: () => Promise<Lease>
+  readonly #shared: RunnerShared
+  readonly #limits: SharingLimits
+  readonly #roundTrip: RoundTripTime
+  #lines: SharedLine[] = []
+  #opening = 0
+  #closing = false
+  #sweeper: NodeJS.Timeout | undefined
+  readonly #queue: Waiting[] = []
+
+  /** @param options.acquire - a line of the source that is ready for sessions */
+  constructor(options: {
+    readonly source: LineSource
+    readonly acquire: () => Promise<Lease>
+    readonly shared: RunnerShared
+    readonly limits: SharingLimits
+  }) {
+    this.#source = options.source
+    this.#acquire = options.acquire
+    this.#shared = options.shared
+    this.#limits = options.limits
+    this.#roundTrip = options.shared.roundTrip
+  }
+
+  /** Connections held, units in flight on them, and units that wait for a place. */
+  counts(): { readonly lines: number; readonly inFlight: number; readonly waiting: number } {
+    const inFlight = this.#lines.reduce((sum, { depth }) => sum + depth, 0)
+    return { lines: this.#lines.length, inFlight, waiting: this.#queue.length }
+  }
+
+  /**
+   * Runs a unit on whichever line has room.
+   *
+   * @param expectedMs - what its statement takes by its history
+   * @throws {TenonError} as {@link Runner.run}, TIMEOUT_POOL when no line has room in time, and what connecting throws
+   */
+  run(steps: readonly Step[], options: RunOptions, expectedMs: number): Promise<readonly StepResult[]> {
+    // Whoever waits already goes first.
+    const line = this.#queue.length > 0 ? undefined : this.#pick()
+    if (line !== undefined) return this.#on(line, steps, options, expectedMs)
+    return new Promise((settle) => {
+      const until = performance.now() + this.#limits.waitMs
+      this.#queue.push({ steps, options, expectedMs, until, settle })
+      this.#grow()
+      this.#sweepLater()
+    })
+  }
+
+  async #on(
+    line: SharedLine,
+    steps: readonly Step[],
+    options: RunOptions,
+    expectedMs: number,
+  ): Promise<readonly StepResult[]> {
+    line.expectedMs += expectedMs
+    try {
+      return await line.runner.run(steps, options)
+    } finally {
+      line.expectedMs -= expectedMs
+      this.#left(line)
+    }
+  }
+
+  /** Full lines first, as long as what is on them is done in a moment: fewer writes, fewer reads, fewer backends awake. */
+  #pick(): SharedLine | undefined {
+    const { depth: deepest, busyMs, packMs } = this.#limits
+    const latest = performance.now() - busyMs - this.#roundTrip.ms
+    let packed: SharedLine | undefined
+    let emptiest: SharedLine | undefined
+    for (const line of this.#lines) {
+      const { line: wire } = line.lease
+      if (line.retiring || wire.loss !== undefined || wire.depth >= deepest) continue
+      if (wire.depth > 0 && (wire.waitingSince as number) < latest) continue
+      if (line.expectedMs < packMs && (packed === undefined || line.expectedMs > packed.expectedMs)) packed = line
+      if (emptiest === undefined || line.expectedMs < emptiest.expectedMs) emptiest = line
+    }
+    if (packed === undefined) this.#grow()
+    return packed ?? emptiest
+  }
+
+  /** Takes one more connection where the pool has one to give, or when there is none to share yet. */
+  #grow(): void {
+    const { max, total, idle } = this.#source.counts()
+    const isFirst = this.#lines.length + this.#opening === 0
+    if (!isFirst && (this.#opening > 0 || (idle === 0 && total >= max))) return
+    this.#opening++
+    this.#acquire().then(
+      (lease) => {
+        this.#opening--
+        this.#lines.push(new SharedLine(lease, this.#shared))
+        this.#drain()
+        this.#sweepLater()
+      },
+      (error: unknown) => {
+        this.#opening--
+        if (this.#lines.length > 0) return
+        for (const { settle } of this.#queue.splice(0)) settle(Promise.reject(error))
+      },
+    )
+  }
+
+  /** Gives places to those who wait. */
+  #drain(): void {
+    while (this.#queue.length > 0) {
+      const line = this.#pick()
+      if (line === undefined) break
+      const { steps, options, expectedMs, settle } = this.#queue.shift() as Waiting
+      settle(this.#on(line, steps, options, expectedMs))
+    }
+    if (this.#queue.length > 0) this.#grow()
+  }
+
+  /** A unit has left its line. */
+  #left(line: SharedLine): void {
+    if (line.lease.line.loss !== undefined) this.#giveBack(line)
+    else if (line.depth === 0) {
+      line.idleSince = performance.now()
+      if (line.retiring || (this.#queue.length === 0 && (this.#closing || this.#othersWait()))) this.#giveBack(line)
+    } else if (!line.retiring && line.lease.line.tainted) line.retiring = true
+    if (this.#queue.length > 0) this.#drain()
+  }
+
+  #giveBack(line: SharedLine): void {
+    const at = this.#lines.indexOf(line)
+    if (at === -1) return
+    this.#lines.splice(at, 1)
+    line.lease.release()
+  }
+
+  #othersWait(): boolean {
+    return this.#source.counts().waiting > this.#opening
+  }
+
+  /**
+   * Acquires a line for somebody's sole use, and makes the shared ones give way where the pool has none to spare.
+   *
+   * @param acquire - the pool's own
+   */
+  async makingRoom<T>(acquire: () => Promise<T>): Promise<T> {
+    const { max, total, idle } = this.#source.counts()
+    if (this.#lines.length === 0 || idle > 0 || total < max) return await acquire()
+    const acquiring = acquire()
+    this.#retire(1)
+    // The last one stays, so that fast units do not wait for slow statements; but not for ever.
+    const timer = setTimeout(() => this.#retire(0), patienceMs)
+    try {
+      return await acquiring
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Retires the line that is empty soonest, unless no more than `kept` would be left. */
+  #retire(kept: number): void {
+    const active = this.#lines.filter(({ retiring }) => !retiring)
+    if (active.length <= kept) return
+    const [first] = active.sort((a, b) => a.depth - b.depth)
+    this.#retireLine(first as SharedLine)
+  }
+
+  #retireLine(line: SharedLine): void {
+    line.retiring = true
+    if (line.depth === 0) this.#giveBack(line)
+  }
+
+  /** Nothing new is given here any more: what waits is run, and connections go back as they become empty. */
+  close(): void {
+    this.#closing = true
+    for (const line of this.#lines.filter(({ depth }) => depth === 0)) this.#giveBack(line)
+  }
+
+  /** From now on units are given here again. */
+  open(): void {
+    this.#closing = false
+  }
+
+  #sweepLater(): void {
+    this.#sweeper ??= setTimeout(() => {
+      this.#sweeper = undefined
+      this.#sweep(performance.now())
+      if (this.#lines.length > 0 || this.#queue.length > 0) this.#sweepLater()
+    }, lingerMs)
+    this.#sweeper.unref?.()
+  }
+
+  #sweep(now: number): void {
+    for (const line of [...this.#lines]) {
+      if (line.depth === 0 && (line.idleSince + lingerMs < now || !isClean(line.lease.line))) this.#giveBack(line)
+      else if (line.heldSince + longestHeldMs < now) this.#retireLine(line)
+    }
+    while (this.#queue.length > 0 && (this.#queue[0] as Waiting).until < now)
+      (this.#queue.shift() as Waiting).settle(Promise.reject(this.#closing ? databaseClosed() : poolTimeout()))
+    if (this.#queue.length > 0) this.#drain()
+  }
+}
