@@ -148,8 +148,10 @@ export class SharedLines {
     this.#acquire().then(
       (lease) => {
         this.#opening--
-        this.#lines.push(new SharedLine(lease, this.#shared))
+        const line = new SharedLine(lease, this.#shared)
+        this.#lines.push(line)
         this.#drain()
+        if (line.depth === 0) this.#emptied(line)
         this.#sweepLater()
       },
       (error: unknown) => {
@@ -174,11 +176,15 @@ export class SharedLines {
   /** A unit has left its line. */
   #left(line: SharedLine): void {
     if (line.lease.line.loss !== undefined) this.#giveBack(line)
-    else if (line.depth === 0) {
-      line.idleSince = performance.now()
-      if (line.retiring || (this.#queue.length === 0 && (this.#closing || this.#othersWait()))) this.#giveBack(line)
-    } else if (!line.retiring && line.lease.line.tainted) line.retiring = true
+    else if (line.depth === 0) this.#emptied(line)
+    else if (!line.retiring && line.lease.line.tainted) line.retiring = true
     if (this.#queue.length > 0) this.#drain()
+  }
+
+  #emptied(line: SharedLine): void {
+    line.idleSince = performance.now()
+    const isWanted = this.#queue.length > 0 || !(this.#closing || this.#othersWait())
+    if (line.retiring || !isWanted) this.#giveBack(line)
   }
 
   #giveBack(line: SharedLine): void {

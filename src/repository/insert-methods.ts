@@ -1,4 +1,6 @@
 /** The methods that insert: one row, any number, and where a row may be there already. */
+import type { QueryResult } from 'kysely'
+import { isJsonPatch } from '../jsonb/index.ts'
 import { NotFoundError } from '../kernel/errors.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { binary, isNull, parameter } from '../kernel/expressions.ts'
@@ -31,8 +33,7 @@ export function createInsertMethods(core: RepositoryCore) {
       const checked = core.validated(tree.values, 'insert')
       if (tree.nested.length > 0)
         return (await insertTree(executor, planTree(table, { ...tree, values: checked }), select, options)) ?? {}
-      const node = insertNode(table, checked, select)
-      const { rows } = await runQuery<Row>(executor, node, options)
+      const { rows } = await insertRow(core, executor, checked, select, options)
       // A trigger or rule may leave the row out.
       return rows[0] ?? {}
     },
@@ -118,6 +119,22 @@ export function createInsertMethods(core: RepositoryCore) {
       return { inserted, updated, unchanged: values.length - rows.length }
     },
   }
+}
+
+/** One row: compiled once for its columns, unless what it gives for one of them is SQL. */
+async function insertRow(
+  { table, shapes }: RepositoryCore,
+  executor: Executor,
+  values: Values,
+  select: readonly string[],
+  options: RunOptions,
+): Promise<QueryResult<Row>> {
+  const columns = writtenColumns(table, [values], 'insertable')
+  if (columns.some((column) => isJsonPatch(values[column])))
+    return await runQuery<Row>(executor, insertNode(table, values, select), options)
+  const parameters = columns.map((column) => plainValue(table, column, values[column]))
+  const shape = JSON.stringify(['insert', columns, select])
+  return await shapes.run<Row>(executor, shape, parameters, () => insertNode(table, values, select), options)
 }
 
 /** The row that was there, and stays as it is. */

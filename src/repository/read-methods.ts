@@ -13,6 +13,9 @@ import type { Loose, RepositoryCore } from './repository-core.ts'
 
 type Options = Loose & RunOptions
 
+/** Options that say no more than which columns of which rows. */
+const plainOptions = new Set(['select', 'withDeleted', 'signal'])
+
 /** The row of a key. */
 export async function findRow(
   core: RepositoryCore,
@@ -20,12 +23,37 @@ export async function findRow(
   key: unknown,
   options: Options,
 ): Promise<Row | undefined> {
+  if (Object.keys(options).every((name) => plainOptions.has(name)))
+    return await findPlainRow(core, executor, key, options)
   const [row] = await readRows(
     executor,
     core.reading(options, (qualifier) => [core.keyNode(key, qualifier)]),
     options,
   )
   return row
+}
+
+/** A row without relations: compiled once. */
+async function findPlainRow(
+  core: RepositoryCore,
+  executor: Executor,
+  key: unknown,
+  options: Options,
+): Promise<Row | undefined> {
+  const values = core.keyValues(key)
+  const { select, withDeleted } = options
+  const { rows } = await core.shapes.run<Row>(
+    executor,
+    JSON.stringify(['find', Object.keys(values), select === undefined ? 'all' : [select], withDeleted === true]),
+    core.keyParameters(values),
+    () =>
+      prepareRead(
+        core.reading(options, (qualifier) => [core.keyNode(values, qualifier)]),
+        factsOf(executorOf(executor)),
+      ).node,
+    options,
+  )
+  return rows[0]
 }
 
 /** The same, which must be there. @throws {NotFoundError} NOT_FOUND */

@@ -3,6 +3,7 @@
  */
 import { type Expression, expressionBuilder, type SqlBool } from 'kysely'
 import { isJsonPatch } from '../jsonb/index.ts'
+import { CompiledShapes } from '../kernel/compiled-shapes.ts'
 import { ValuesError } from '../kernel/errors.ts'
 import { all, binary, isAlwaysTrue, isNull, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
@@ -39,6 +40,10 @@ export class RepositoryCore {
   readonly table: TableMetadata
   readonly softDelete: string | undefined
   readonly version: string | undefined
+  /** Queries that were compiled before. */
+  readonly shapes = new CompiledShapes()
+  /** The columns of each key. */
+  readonly #keys: readonly (readonly string[])[]
   readonly #schemas: { readonly insert?: Validator; readonly update?: Validator }
 
   constructor(table: TableMetadata, { softDelete, version, schemas = {} }: CoreOptions) {
@@ -46,6 +51,9 @@ export class RepositoryCore {
     this.softDelete = softDelete
     this.version = version
     this.#schemas = schemas
+    this.#keys = [table.primaryKey, ...table.uniqueKeys.map(({ columns }) => columns)].filter(
+      ({ length }) => length > 0,
+    )
   }
 
   /** A read with these options, of the rows that `where` says. */
@@ -107,12 +115,15 @@ export class RepositoryCore {
     )
   }
 
+  /** The values of a key as parameters. */
+  keyParameters(values: Values): readonly unknown[] {
+    return Object.keys(values).map((column) => plainValue(this.table, column, values[column]))
+  }
+
   /** The columns of a key. @throws {TenonError} QUERY_FILTER when it is none of the table's */
   keyValues(key: unknown): Values {
     const table = this.table
-    const keys = [table.primaryKey, ...table.uniqueKeys.map(({ columns }) => columns)].filter(
-      ({ length }) => length > 0,
-    )
+    const keys = this.#keys
     const isPlain = typeof key === 'object' && key !== null && Object.getPrototypeOf(key) === Object.prototype
     const [only, ...more] = table.primaryKey
     const given: Values | undefined = isPlain

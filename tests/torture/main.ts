@@ -15,6 +15,7 @@ import { chaos } from './chaos.ts'
 import { lateCancels, naiveControl } from './late-cancels.ts'
 import { readLoginFacts } from './login-facts.ts'
 import { blockingLockControl, migrationKills, migrationRaces } from './migrations.ts'
+import { multiplexed, sharedConnectionControl } from './multiplexed.ts'
 import { poolFairness } from './pool-fairness.ts'
 import { protocolFuzz } from './protocol-fuzz.ts'
 import { createRandom, type Random } from './random.ts'
@@ -57,6 +58,33 @@ const runs: Readonly<Record<string, Run>> = {
   'cancels-in-units-control': {
     go: (scene) => fourSyncControl({ ...scene, operations: 1_000_000, connections: 8 }),
     holds: { leaks: some },
+  },
+  multiplexed: {
+    go: ({ size, ...scene }) =>
+      multiplexed({
+        ...scene,
+        operations: size(1_000_000),
+        strikes: size(50_000),
+        connections: 6,
+        inFlight: 128,
+      }),
+    holds: {
+      missing: none,
+      ghosts: none,
+      doubled: none,
+      leaks: none,
+      wrongReads: none,
+      foreignWrites: none,
+      unexpected: none,
+      acknowledged: some,
+      units: some,
+      rerun: some,
+      kills: some,
+    },
+  },
+  'multiplexed-control': {
+    go: (scene) => sharedConnectionControl({ ...scene, operations: 1_000_000, connections: 6 }),
+    holds: { wrongReads: some },
   },
   'late-cancels': {
     go: ({ size, ...scene }) => lateCancels({ ...scene, cancels: size(5_000), longestDelayMs: 0 }),
