@@ -128,18 +128,22 @@ export class ContextBuilder {
     const searchPath = identity.searchPath === undefined ? ofRole.searchPath : pathText(identity.searchPath)
     const statementTimeoutMs = timeout ?? ofRole.statementTimeoutMs
     const statementTimeout = timeout === undefined ? ofRole.statementTimeout : `${timeout}ms`
-    const stepWith = (pairs: readonly (readonly [string, string])[], timeoutText: string): Step =>
-      this.#step([...pairs, ['search_path', searchPath], ['statement_timeout', timeoutText], ...extra, ...who])
+    const stepWith = (pairs: readonly (readonly [string, string])[], timeoutText: string, echoes = false): Step =>
+      this.#step([...pairs, ['search_path', searchPath], ['statement_timeout', timeoutText], ...extra, ...who], echoes)
+    const sharedWith = (longestMs: number, writes: boolean): SharedContext => {
+      const bounded = statementTimeoutMs === 0 || statementTimeoutMs > longestMs
+      const bound = `${longestMs}ms`
+      const others = ofRole.settings.filter(([name]) => name !== 'lock_timeout')
+      const settings = writes ? [...others, ['lock_timeout', bound] as const] : ofRole.settings
+      return { step: stepWith(settings, bounded ? bound : statementTimeout, true), bounded }
+    }
+    const shared: { read?: SharedContext; write?: SharedContext } = {}
     return {
       step: stepWith(ofRole.settings, statementTimeout),
-      shared: (longestMs, writes) => {
-        const bounded = statementTimeoutMs === 0 || statementTimeoutMs > longestMs
-        const bound = `${longestMs}ms`
-        const settings = [
-          ...ofRole.settings.filter(([name]) => name !== 'lock_timeout'),
-          ['lock_timeout', bound] as const,
-        ]
-        return { step: stepWith(writes ? settings : ofRole.settings, bounded ? bound : statementTimeout), bounded }
+      shared(longestMs, writes) {
+        const kind = writes ? 'write' : 'read'
+        shared[kind] ??= sharedWith(longestMs, writes)
+        return shared[kind]
       },
       // Unnamed: it is sent after statements that could have put something else under a name.
       reassert: { ...this.#step(who), name: '' },
@@ -196,13 +200,13 @@ export class ContextBuilder {
     return own?.get(name) ?? this.#facts.defaults.get(name) ?? ''
   }
 
-  #step(pairs: readonly (readonly [string, string])[]): Step {
+  #step(pairs: readonly (readonly [string, string])[], echoes = false): Step {
     const keys = pairs.map(([key]) => key)
-    const cacheKey = keys.join(' ')
+    const cacheKey = `${echoes} ${keys.join(' ')}`
     const known = this.#byKeys.get(cacheKey)
-    const statement = known ?? contextStatement(keys)
+    const statement = known ?? contextStatement(keys, echoes)
     if (known === undefined) this.#byKeys.set(cacheKey, statement)
-    return { text: statement.text, name: statement.name, values: pairs.map(([, value]) => value), silent: true }
+    return { text: statement.text, name: statement.name, values: pairs.map(([, value]) => value), silent: true, echoes }
   }
 }
 
@@ -213,11 +217,13 @@ function legacyValues(identity: Identity): [string, string][] {
 
 /**
  * `num_nulls` evaluates all its arguments (no short circuit, as `and` would have) and its own result is never null, so the statement
- * returns neither rows nor columns: nothing of the context comes back over the wire.
+ * returns neither rows nor columns: nothing of the context comes back over the wire. One that echoes returns its last parameter, so that
+ * the answer of a unit among others is known as its own.
  */
-function contextStatement(keys: readonly string[]): { text: string; name: string } {
+function contextStatement(keys: readonly string[], echoes = false): { text: string; name: string } {
   const calls = keys.map((key, i) => `pg_catalog.set_config('${assertKey(key)}', $${i + 1}, true)`)
-  const text = `select where pg_catalog.num_nulls(${calls.join(', ')}) is null`
+  const [echo, condition] = echoes ? [`$${keys.length + 1}::pg_catalog.text `, 'is not null'] : ['', 'is null']
+  const text = `select ${echo}where pg_catalog.num_nulls(${calls.join(', ')}) ${condition}`
   return { text, name: statementName(text) }
 }
 

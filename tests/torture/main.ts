@@ -123,7 +123,7 @@ const runs: Readonly<Record<string, Run>> = {
   'protocol-fuzz': {
     go: async ({ ledger, size, ...scene }) =>
       protocolFuzz({ ...scene, mutations: size(100_000), lanes: 8, facts: await readLoginFacts(ledger.loginUrl) }),
-    holds: { hung: none, wrong: none, foreign: none, kept: none, waited: none, broken: none },
+    holds: { hung: none, wrong: none, foreign: none, kept: none, waited: none, broken: none, shared: some },
   },
   'connection-chaos': {
     go: ({ size, ...scene }) =>

@@ -27,6 +27,8 @@ export interface FuzzReport {
   readonly mutations: number
   /** How often each ending came: `right`, `changed` (a value inside a row was), or an error's code. */
   readonly outcomes: Readonly<Record<string, number>>
+  /** Units that were on shared connections. */
+  readonly shared: number
   /** Work that did not settle in time. */
   readonly hung: readonly string[]
   /** Results that were somebody else's or made up. */
@@ -81,6 +83,24 @@ const works: Readonly<
       ]),
     gives: (note) => [threeRows(note), [{ balance: 7 }]],
   },
+  /** Where connections are shared, three units at once on one: each has to get its own answer, or none. */
+  neighbours: {
+    answers: 3,
+    run: async (me, note) => {
+      const read = works['read'] as (typeof works)[string]
+      const notes = [0, 1, 2].map((i) => `${note} of ${i}`)
+      const outcomes = await Promise.allSettled(notes.map((each) => read.run(me, each)))
+      for (const [i, outcome] of outcomes.entries()) {
+        const isForeign =
+          outcome.status === 'fulfilled' &&
+          JSON.stringify(outcome.value) !== JSON.stringify(threeRows(notes[i] as string))
+        if (isForeign) return outcome.value
+      }
+      for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+      return 'each its own'
+    },
+    gives: () => 'each its own',
+  },
   stream: {
     answers: 3,
     run: async (me, note) => {
@@ -95,9 +115,11 @@ const works: Readonly<
 
 const threeRows = (note: string) => ['1', '2', '3'].map((id) => ({ id, note: `${note} row ${id}` }))
 
-function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
+function createScript(facts: FuzzOptions['facts']): Script {
   const login = JSON.stringify({ ...facts, backendPid: scriptedProcessId })
-  return (text) => {
+  return (text, parameters) => {
+    if (text.startsWith('select $'))
+      return { columns: [['mark', 25]], rows: [[parameters.at(-1) ?? '']], tag: 'SELECT 1' }
     if (text.includes("current_setting('search_path')"))
       return {
         columns: [
@@ -126,7 +148,7 @@ function createScript(facts: FuzzOptions['facts'], note: () => string): Script {
           ['id', 20],
           ['note', 25],
         ],
-        rows: ['1', '2', '3'].map((id) => [id, `${note()} row ${id}`]),
+        rows: ['1', '2', '3'].map((id) => [id, `${parameters[0]} row ${id}`]),
         tag: 'SELECT 3',
       }
     return undefined
@@ -144,13 +166,9 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     waited: [] as string[],
     broken: [] as string[],
   }
-  let done = 0
+  let [done, shared] = [0, 0]
 
-  async function attempt(
-    server: ScriptedServer,
-    me: Session<LedgerTables>,
-    setNote: (note: string) => void,
-  ): Promise<void> {
+  async function attempt(server: ScriptedServer, me: Session<LedgerTables>): Promise<void> {
     const number = done++
     const name = random.pick(Object.keys(works) as [string, ...string[]])
     const work = works[name] as (typeof works)[string]
@@ -160,7 +178,6 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
       applied = spoiled.mutation
       return spoiled
     })
-    setNote(`work ${number}`)
     const settled = settle(work.run(me, `work ${number}`))
     let waited = 0
     const patience = setInterval(() => {
@@ -183,24 +200,19 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
     else found.wrong.push(`${about}: ${JSON.stringify(outcome.value)}`)
     // Columns are described once per connection: a name that was changed unseen would be met again.
     if (applied?.mayChangeValues === true) server.hangUp()
+    // Neighbours of the one whose connection ended may have got another.
+    const mustEnd = applied?.breaksProtocol === true && name !== 'neighbours'
     // The end of a connection takes a turn to get here.
-    for (let wait = 0; wait < 50 && applied?.breaksProtocol === true && server.openConnections() > 0; wait++)
-      await delay(1)
-    if (applied?.breaksProtocol === true && server.openConnections() > 0) {
+    for (let wait = 0; wait < 50 && mustEnd && server.openConnections() > 0; wait++) await delay(1)
+    if (mustEnd && server.openConnections() > 0) {
       found.kept.push(about)
       server.hangUp()
     }
-    await verify(me, `after ${number}`, setNote, about)
+    await verify(me, `after ${number}`, about)
   }
 
   /** What comes next must get its own answer. A connection that died meanwhile is the pool's to replace, once. */
-  async function verify(
-    me: Session<LedgerTables>,
-    note: string,
-    setNote: (note: string) => void,
-    about: string,
-  ): Promise<void> {
-    setNote(note)
+  async function verify(me: Session<LedgerTables>, note: string, about: string): Promise<void> {
     const read = works['read'] as (typeof works)[string]
     for (let tries = 0; ; tries++) {
       const outcome = await settle(read.run(me, note))
@@ -217,27 +229,25 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
   }
 
   await Promise.all(
-    Array.from({ length: lanes }, async () => {
-      let note = ''
-      await using server = await startScriptedServer(createScript(facts, () => note))
+    Array.from({ length: lanes }, async (_, lane) => {
+      await using server = await startScriptedServer(createScript(facts))
       await using db = createDatabase<LedgerTables>({
         connection: `postgres://scripted@127.0.0.1:${server.port}/scripted`,
         pool: { max: 1 },
+        multiplex: lane % 2 === 1,
         trustLogin: true,
       })
       const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
-      const setNote = (next: string): void => {
-        note = next
-      }
-      await verify(me, 'before', setNote, 'before')
+      await verify(me, 'before', 'before')
       while (done < mutations) {
         const before = done
-        await attempt(server, me, setNote)
+        await attempt(server, me)
         if (before % 5_000 === 4_999) tell?.(`${before + 1} mutations, ${Object.values(found).flat().length} findings`)
       }
+      shared += db.stats().multiplex?.units ?? 0
     }),
   )
-  return { mutations: done, outcomes, ...found }
+  return { mutations: done, outcomes, shared, ...found }
 }
 
 async function settle(work: Promise<unknown>): Promise<{ readonly value: unknown } | { readonly error: unknown }> {

@@ -13,8 +13,8 @@ export interface ScriptedResult {
   readonly tag: string
 }
 
-/** Decides what a statement gives; undefined is a statement without rows whose tag is its first word. */
-export type Script = (text: string) => ScriptedResult | undefined
+/** Decides what a statement gives, by its text and its parameters as text; undefined is a statement without rows whose tag is its first word. */
+export type Script = (text: string, parameters: readonly string[]) => ScriptedResult | undefined
 
 /** What leaves instead of an answer, and how the connection ends after it. */
 export interface Spoiled {
@@ -141,7 +141,9 @@ class Backend {
       this.#messages.push(message('1'))
     } else if (code === 'B') {
       const portal = text(0)
-      this.#portals.set(portal, { result: this.#run(this.#statements.get(text(portal.length + 1)) ?? ''), sent: 0 })
+      const statement = text(portal.length + 1)
+      const parameters = readParameters(body, portal.length + statement.length + 2)
+      this.#portals.set(portal, { result: this.#run(this.#statements.get(statement) ?? '', parameters), sent: 0 })
       this.#messages.push(message('2'))
     } else if (code === 'D') this.#messages.push(describe(this.#portals.get(text(1))?.result.columns ?? []))
     else if (code === 'E') this.#execute(text(0), body.readInt32BE(text(0).length + 1))
@@ -156,11 +158,17 @@ class Backend {
     return undefined
   }
 
-  #run(text: string): ScriptedResult {
+  #run(text: string, parameters: readonly string[] = []): ScriptedResult {
     const word = text.trimStart().split(/\s/, 1)[0]?.toLowerCase() ?? ''
     if (word === 'begin' || word === 'start') this.#inTransaction = true
     if (word === 'commit' || word === 'rollback') this.#inTransaction = false
-    return this.#script(text) ?? { columns: [], rows: [], tag: word === 'select' ? 'SELECT 0' : word.toUpperCase() }
+    return (
+      this.#script(text, parameters) ?? {
+        columns: [],
+        rows: [],
+        tag: word === 'select' ? 'SELECT 0' : word.toUpperCase(),
+      }
+    )
   }
 
   #execute(name: string, maxRows: number): void {
@@ -173,6 +181,19 @@ class Backend {
     portal.sent = upTo
     this.#messages.push(isSuspended ? message('s') : message('C', cstring(tag)))
   }
+}
+
+/** The parameters of a Bind; `at` is where the names end. */
+function readParameters(body: Buffer, at: number): readonly string[] {
+  let place = at + 2 + 2 * body.readInt16BE(at)
+  const count = body.readInt16BE(place)
+  place += 2
+  return Array.from({ length: count }, () => {
+    const length = body.readInt32BE(place)
+    const from = place + 4
+    place = from + Math.max(length, 0)
+    return body.toString('utf8', from, place)
+  })
 }
 
 /** Encodes one message. */

@@ -79,6 +79,8 @@ export class Line {
   readonly #inFlight: InFlight[] = []
   /** How many of the last in flight are encoded and not yet written. */
   #unwritten = 0
+  /** Counted from anywhere, so that two lines hardly have units of the same mark. */
+  #mark = Math.floor(Math.random() * 2 ** 40)
   readonly #odd = new Set<string>()
   readonly #handle: FrameHandler = (messageCode, buffer, start, end) => this.#frame(messageCode, buffer, start, end)
 
@@ -125,7 +127,7 @@ export class Line {
    * @throws {Error} when encoding fails; then nothing was written and the line is as before.
    */
   run(steps: readonly Step[], gathers = false): Promise<Outcome> {
-    return this.#send(new Unit(steps, this.parsers), gathers)
+    return this.#send(new Unit(steps, this.parsers, String(++this.#mark)), gathers)
   }
 
   /** Runs a text of any number of statements as one simple Query. Never rejects. */

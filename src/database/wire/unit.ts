@@ -37,6 +37,8 @@ export interface Step {
   readonly resume?: RowShape | null
   /** Close the portal instead of executing it. */
   readonly closePortal?: boolean
+  /** Its last parameter is the unit's mark, which it gives back as its one row: an answer that is another unit's is known as such. */
+  readonly echoes?: boolean
   /** Which item of a batch it is, from 0: an error names it. */
   readonly item?: number
   /** Of COPY FROM STDIN its rows, in the text form: they go behind the statement without waiting to be asked for. */
@@ -98,10 +100,14 @@ export class Unit implements WireUnit {
   #cache: StatementCache | undefined
   readonly #parsing: string[] = []
   readonly #known: (KnownStatement | undefined)[] = []
+  readonly #mark: string
+  #marked = false
 
-  constructor(steps: readonly Step[], parsers: TypeParsers) {
+  /** @param mark - what a step that echoes has to give back */
+  constructor(steps: readonly Step[], parsers: TypeParsers, mark: string) {
     this.steps = steps
     this.#parsers = parsers
+    this.#mark = mark
   }
 
   /** Encodes the whole unit. `cache` is the connection's; names it does not know yet are parsed here. */
@@ -143,7 +149,7 @@ export class Unit implements WireUnit {
         }
       }
       this.#known[index] = known
-      writer.bind(name, step.values, portal)
+      writer.bind(name, step.echoes ? [...step.values, this.#mark] : step.values, portal)
       this.#expect(Op.bind, index)
       if (!step.silent) {
         if (known?.shape === undefined) {
@@ -278,6 +284,7 @@ export class Unit implements WireUnit {
 
   #row(buffer: Buffer, start: number, end: number): void {
     const result = this.#current()
+    if (this.#step.echoes) this.#readMark(buffer, start, end)
     if (this.#step.silent || this.failure !== undefined || this.copy) return
     if (result.shape === null || result.shape === undefined) throw new ProtocolViolation('row without a description')
     try {
@@ -288,8 +295,16 @@ export class Unit implements WireUnit {
     }
   }
 
+  /** One column, as text: its count takes two bytes and its length four. */
+  #readMark(buffer: Buffer, start: number, end: number): void {
+    if (this.#marked || buffer.toString('latin1', start + 6, end) !== this.#mark)
+      throw new ProtocolViolation('answer of another unit')
+    this.#marked = true
+  }
+
   #complete(tag: CommandTag | undefined): void {
     this.#current().tag = tag
+    if (this.#step.echoes && !this.#marked) throw new ProtocolViolation('answer without its mark')
     this.at = (this.#opSteps[this.#op] as number) + 1
     this.#op++
   }
