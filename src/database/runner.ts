@@ -149,9 +149,7 @@ export class Runner {
 
   /** What the server took for it, by the clock here: without the way there and back. */
   #time(pace: Pace, { elapsedMs, alone }: Outcome): void {
-    const { roundTrip } = this.shared
-    if (alone) roundTrip.note(elapsedMs)
-    pace.note(alone ? elapsedMs - roundTrip.ms : elapsedMs)
+    pace.note(alone ? this.shared.roundTrip.take(elapsedMs) : elapsedMs)
   }
 
   #failure({ unit, loss, sent, elapsedMs }: Outcome, options: RunOptions): unknown {

@@ -151,7 +151,7 @@ export class SessionQueries {
     let results: readonly StepResult[]
     try {
       const options = { ...optionsOf(plan, context), gathers: true }
-      results = await lines.run([step, stepOf(query, context)], options, plan.pace.ms ?? 0)
+      results = await lines.run([step, stepOf(query, context)], options, plan.pace.bestMs)
     } catch (error) {
       if (!bounded || !hasReachedBounds(error)) return await this.#failed(query, context, started, error)
       this.#rerun++

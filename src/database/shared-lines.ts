@@ -27,6 +27,8 @@ const lingerMs = 100
 const longestHeldMs = 30_000
 /** How long whoever needs a connection alone waits before the last shared one is taken away. */
 const patienceMs = 250
+/** How many of those who wait, for a statement that is being prepared, others may pass. */
+const passedOver = 32
 
 /** A unit that waits for a place. */
 interface Waiting {
@@ -97,7 +99,7 @@ export class SharedLines {
    */
   run(steps: readonly Step[], options: RunOptions, expectedMs: number): Promise<readonly StepResult[]> {
     // Whoever waits already goes first.
-    const line = this.#queue.length > 0 ? undefined : this.#pick()
+    const line = this.#queue.length > 0 ? undefined : this.#pick(steps)
     if (line !== undefined) return this.#on(line, steps, options, expectedMs)
     return new Promise((settle) => {
       const until = performance.now() + this.#limits.waitMs
@@ -122,8 +124,11 @@ export class SharedLines {
     }
   }
 
-  /** Full lines first, as long as what is on them is done in a moment: fewer writes, fewer reads, fewer backends awake. */
-  #pick(): SharedLine | undefined {
+  /**
+   * Full lines first, as long as what is on them is done in a moment: fewer writes, fewer reads, fewer backends awake. None on which the
+   * same statement is being prepared: to parse it again costs more than to wait for that.
+   */
+  #pick(steps: readonly Step[]): SharedLine | undefined {
     const { depth: deepest, busyMs, packMs } = this.#limits
     const latest = performance.now() - busyMs - this.#roundTrip.ms
     let packed: SharedLine | undefined
@@ -132,6 +137,7 @@ export class SharedLines {
       const { line: wire } = line.lease
       if (line.retiring || wire.loss !== undefined || wire.depth >= deepest) continue
       if (wire.depth > 0 && (wire.waitingSince as number) < latest) continue
+      if (steps.some(({ name }) => wire.statements.isParsing(name))) continue
       if (line.expectedMs < packMs && (packed === undefined || line.expectedMs > packed.expectedMs)) packed = line
       if (emptiest === undefined || line.expectedMs < emptiest.expectedMs) emptiest = line
     }
@@ -164,11 +170,14 @@ export class SharedLines {
 
   /** Gives places to those who wait. */
   #drain(): void {
-    while (this.#queue.length > 0) {
-      const line = this.#pick()
-      if (line === undefined) break
-      const { steps, options, expectedMs, settle } = this.#queue.shift() as Waiting
-      settle(this.#on(line, steps, options, expectedMs))
+    for (let i = 0; i < this.#queue.length && i < passedOver; ) {
+      const { steps, options, expectedMs, settle } = this.#queue[i] as Waiting
+      const line = this.#pick(steps)
+      if (line === undefined) i++
+      else {
+        this.#queue.splice(i, 1)
+        settle(this.#on(line, steps, options, expectedMs))
+      }
     }
     if (this.#queue.length > 0) this.#grow()
   }

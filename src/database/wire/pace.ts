@@ -1,11 +1,14 @@
 /**
  * How long statements take at the server, by their own history, and how far away the server is.
  *
- * Times come from the client's clock: a unit that waits alone on its line is also a round trip of the network, which is taken off again.
+ * Times come from the client's clock, which a busy program reads late: the average says whether a statement is slow, and the time it takes
+ * at its best says how many of them fit behind each other.
  */
 
 /** Weight of a new time; a single hiccup of the machine must not make a fast statement slow. */
 const weight = 0.2
+/** Of one that is longer than the best so far. */
+const weightOfLonger = 0.02
 /** One time counts at most this much, so that a slow statement that has become fast is known as fast within some twenty runs. */
 const longestMs = 1_000
 
@@ -13,14 +16,24 @@ const longestMs = 1_000
 export class Pace {
   /** Milliseconds at the server, on average; undefined before the first run. */
   ms: number | undefined
+  /** Milliseconds at the server when nothing else holds it up. */
+  bestMs = 0
 
-  note(ms: number): void {
-    const time = Math.min(Math.max(ms, 0), longestMs)
-    this.ms = this.ms === undefined ? time : this.ms + (time - this.ms) * weight
+  note(time: number): void {
+    const ms = Math.min(Math.max(time, 0), longestMs)
+    if (this.ms === undefined) {
+      this.ms = ms
+      this.bestMs = ms
+      return
+    }
+    this.ms += (ms - this.ms) * weight
+    this.bestMs += (ms - this.bestMs) * (ms < this.bestMs ? weight : weightOfLonger)
   }
 }
 
 const samplesPerWindow = 256
+/** What a round trip may take longer than the shortest without saying anything of the statement: half of it, and this. */
+const jitterMs = 1
 
 /** The shortest time of a unit that was alone on its line, lately. */
 export class RoundTripTime {
@@ -34,7 +47,18 @@ export class RoundTripTime {
     return Number.isFinite(least) ? least : 0
   }
 
-  note(ms: number): void {
+  /**
+   * Learns from a unit that was alone.
+   *
+   * @returns what of its time was the statement's
+   */
+  take(elapsedMs: number): number {
+    this.#note(elapsedMs)
+    const more = elapsedMs - this.ms
+    return more > jitterMs + this.ms / 2 ? more : 0
+  }
+
+  #note(ms: number): void {
     this.#now = Math.min(this.#now, ms)
     if (++this.#samples < samplesPerWindow) return
     // Two windows, so that a server that has moved away is known as such.

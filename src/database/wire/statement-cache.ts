@@ -42,6 +42,11 @@ export class StatementCache {
     return !this.#parsing.has(name) && this.#known.size + this.#parsing.size < this.#limit
   }
 
+  /** Whether a Parse of that name is on its way: whatever is sent before its answer has to be parsed again, without a name. */
+  isParsing(name: string): boolean {
+    return this.#parsing.has(name)
+  }
+
   parsing(name: string): void {
     this.#parsing.add(name)
   }
