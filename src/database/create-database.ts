@@ -288,14 +288,14 @@ export class Database<DB> implements AsyncDisposable {
 
   /** Counters; cheap. */
   stats(): DatabaseStats {
-    const { shared, source } = this.#pool
+    const { shared } = this.#pool
     const service = this.#service?.shared === shared ? undefined : this.#service?.shared
     return {
       roundTrips: shared.roundTrips + (service?.roundTrips ?? 0),
       healed: shared.healed + (service?.healed ?? 0),
       destroyed: shared.destroyed,
       retries: this.#retries,
-      sessions: source.counts(),
+      sessions: this.#queries.connections(),
       service: this.#service?.source.counts(),
       multiplex: this.#queries.stats(),
     }

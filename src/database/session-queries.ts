@@ -8,6 +8,7 @@ import type { CompiledQuery, Log, QueryResult } from 'kysely'
 import { isTenonError } from '../kernel/errors.ts'
 import type { Observer } from '../kernel/observe.ts'
 import type { Context } from './context.ts'
+import type { LineCounts } from './lines.ts'
 import { logQuery, tellQuery } from './logging.ts'
 import type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 import { toQueryResult } from './query-results.ts'
@@ -72,6 +73,12 @@ export class SessionQueries {
   stats(): MultiplexStats | undefined {
     if (this.#lines === undefined) return undefined
     return { obstacle: this.#obstacle(), ...this.#lines.counts(), units: this.#units, rerun: this.#rerun }
+  }
+
+  /** Counts of the pool's connections; a shared one that no unit is on is idle. */
+  connections(): LineCounts {
+    const counts = this.#options.pool.source.counts()
+    return { ...counts, idle: counts.idle + (this.#lines?.idle ?? 0) }
   }
 
   #obstacle(): MultiplexObstacle | undefined {

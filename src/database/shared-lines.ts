@@ -25,8 +25,8 @@ export interface SharingLimits {
 /** A connection is given back after this long without a unit, and after this long at all, so that the pool can replace it. */
 const lingerMs = 100
 const longestHeldMs = 30_000
-/** How long whoever needs a connection alone waits before the last shared one is taken away. */
-const patienceMs = 250
+/** The last one is kept for longer: it would be hard to get again while slow statements have all the others. */
+const lastLingerMs = 5_000
 /** How many of those who wait, for a statement that is being prepared, others may pass. */
 const passedOver = 32
 
@@ -83,6 +83,11 @@ export class SharedLines {
     this.#shared = options.shared
     this.#limits = options.limits
     this.#roundTrip = options.shared.roundTrip
+  }
+
+  /** Connections held that no unit is on. */
+  get idle(): number {
+    return this.#lines.filter(({ depth }) => depth === 0).length
   }
 
   /** Connections held, units in flight on them, and units that wait for a place. */
@@ -147,9 +152,8 @@ export class SharedLines {
 
   /** Takes one more connection where the pool has one to give, or when there is none to share yet. */
   #grow(): void {
-    const { max, total, idle } = this.#source.counts()
     const isFirst = this.#lines.length + this.#opening === 0
-    if (!isFirst && (this.#opening > 0 || (idle === 0 && total >= max))) return
+    if (!isFirst && (this.#opening > 0 || this.#isFull())) return
     this.#opening++
     this.#acquire().then(
       (lease) => {
@@ -192,8 +196,13 @@ export class SharedLines {
 
   #emptied(line: SharedLine): void {
     line.idleSince = performance.now()
-    const isWanted = this.#queue.length > 0 || !(this.#closing || this.#othersWait())
+    const isWanted = this.#queue.length > 0 || !(this.#closing || (this.#othersWait() && !this.#isKept(line)))
     if (line.retiring || !isWanted) this.#giveBack(line)
+  }
+
+  /** The last of several connections stays shared, whoever waits. */
+  #isKept(line: SharedLine): boolean {
+    return this.#source.counts().max > 1 && this.#lines.every((other) => other === line || other.retiring)
   }
 
   #giveBack(line: SharedLine): void {
@@ -201,6 +210,12 @@ export class SharedLines {
     if (at === -1) return
     this.#lines.splice(at, 1)
     line.lease.release()
+  }
+
+  /** The pool has no connection to give. */
+  #isFull(): boolean {
+    const { max, total, idle } = this.#source.counts()
+    return idle === 0 && total >= max
   }
 
   #othersWait(): boolean {
@@ -213,25 +228,14 @@ export class SharedLines {
    * @param acquire - the pool's own
    */
   async makingRoom<T>(acquire: () => Promise<T>): Promise<T> {
-    const { max, total, idle } = this.#source.counts()
-    if (this.#lines.length === 0 || idle > 0 || total < max) return await acquire()
+    if (this.#lines.length === 0 || !this.#isFull()) return await acquire()
+    const { max } = this.#source.counts()
     const acquiring = acquire()
-    this.#retire(1)
-    // The last one stays, so that fast units do not wait for slow statements; but not for ever.
-    const timer = setTimeout(() => this.#retire(0), patienceMs)
-    try {
-      return await acquiring
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  /** Retires the line that is empty soonest, unless no more than `kept` would be left. */
-  #retire(kept: number): void {
-    const active = this.#lines.filter(({ retiring }) => !retiring)
-    if (active.length <= kept) return
-    const [first] = active.sort((a, b) => a.depth - b.depth)
-    this.#retireLine(first as SharedLine)
+    // The last one stays, so that fast units do not wait for slow statements, unless it is the only connection there is.
+    const active = this.#lines.filter(({ retiring }) => !retiring).sort((a, b) => a.depth - b.depth)
+    const [emptiest] = active
+    if (emptiest !== undefined && active.length > (max > 1 ? 1 : 0)) this.#retireLine(emptiest)
+    return await acquiring
   }
 
   #retireLine(line: SharedLine): void {
@@ -261,8 +265,10 @@ export class SharedLines {
 
   #sweep(now: number): void {
     for (const line of [...this.#lines]) {
-      if (line.depth === 0 && (line.idleSince + lingerMs < now || !isClean(line.lease.line))) this.#giveBack(line)
-      else if (line.heldSince + longestHeldMs < now) this.#retireLine(line)
+      const isLast = this.#lines.length === 1
+      const linger = isLast ? lastLingerMs : lingerMs
+      if (line.depth === 0 && (line.idleSince + linger < now || !isClean(line.lease.line))) this.#giveBack(line)
+      else if (line.heldSince + longestHeldMs < now && !(isLast && this.#isFull())) this.#retireLine(line)
     }
     while (this.#queue.length > 0 && (this.#queue[0] as Waiting).until < now)
       (this.#queue.shift() as Waiting).settle(Promise.reject(this.#closing ? databaseClosed() : poolTimeout()))
