@@ -13,7 +13,7 @@ export interface Peer {
 /** Opens them, with one connection each. */
 export async function openPeers(url: string): Promise<readonly Peer[]> {
   // By an address that the compiler does not follow: the packages are not there until they are installed.
-  const address = new URL('./peers/contestants.ts', import.meta.url).href
+  const address = new URL('./peers/shop.ts', import.meta.url).href
   const peers: { openPeers(url: string): readonly Peer[] } = await import(address)
   return peers.openPeers(url)
 }

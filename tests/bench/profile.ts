@@ -7,8 +7,9 @@
  */
 import { parseArgs } from 'node:util'
 import { openBenchDatabase } from './bench-database.ts'
-import { contestants } from './contestants.ts'
-import { runTurn } from './workloads.ts'
+import { loadContestants } from './contestants/load-contestants.ts'
+import { type Load, runTurn } from './lanes/turn.ts'
+import { read } from './works/reads.ts'
 
 const { values: options } = parseArgs({
   options: {
@@ -17,12 +18,13 @@ const { values: options } = parseArgs({
     'in-flight': { type: 'string', default: '1' },
   },
 })
+const { contestants } = await loadContestants()
 const contestant = contestants.find(({ key }) => key === options.contestant)
 if (contestant === undefined) throw new Error(`--contestant is one of ${contestants.map(({ key }) => key).join(', ')}.`)
-const load = { inFlight: Number(options['in-flight']), missEvery: 0, reads: 2000 }
+const load: Load = { work: read, inFlight: Number(options['in-flight']), missEvery: 0, requests: 2000 }
 
 await using database = await openBenchDatabase()
-const open = contestant.open(database.urls, 10)
+const open = await contestant.open({ ...database.urls, poolSize: 10 })
 try {
   const until = performance.now() + Number(options.seconds) * 1000
   let turns = 0
@@ -32,12 +34,12 @@ try {
     const turn = await runTurn(open, contestant.underRls, load)
     if (turn.wrongAnswers > 0) throw new Error(`${turn.wrongAnswers} wrong answers.`)
     turns += 1
-    seconds += turn.secondsPerRead
-    cpuSeconds += turn.cpuSecondsPerRead
+    seconds += turn.seconds
+    cpuSeconds += turn.cpuSeconds
   }
   const average = (sum: number) => ((sum / turns) * 1e6).toFixed(1)
   process.stdout.write(
-    `${contestant.label}: ${turns * load.reads} reads, ${average(seconds)} µs each, client CPU ${average(cpuSeconds)} µs each\n`,
+    `${contestant.label}: ${turns * load.requests} reads, ${average(seconds)} µs each, client CPU ${average(cpuSeconds)} µs each\n`,
   )
 } finally {
   await open.close()

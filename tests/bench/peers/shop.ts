@@ -8,7 +8,7 @@ import { drizzle } from 'drizzle-orm/node-postgres'
 import { integer, numeric, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import { Pool } from 'pg'
 import type { Peer } from '../peers.ts'
-import { PrismaClient } from './generated/client.ts'
+import { PrismaClient } from './generated/shop/client.ts'
 
 const claims = '{"sub":"ada"}'
 
