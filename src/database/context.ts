@@ -46,8 +46,8 @@ export interface Context {
   readonly begin: BeginSettings | undefined
   /** What leaves the connection clean after a statement that could have left something behind. */
   readonly cleanup: readonly Step[]
-  /** The step for a line that others share; `writes` bounds the waiting for locks up to the commit too. */
-  shared(longestMs: number, writes: boolean): SharedContext
+  /** The step for a line that others share, of which no statement may take longer. */
+  shared(longestMs: number): SharedContext
   /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
   readonly nameSuffix: string
 }
@@ -55,7 +55,7 @@ export interface Context {
 /** The step for a line that others share. */
 export interface SharedContext {
   readonly step: Step
-  /** The bounds are those of sharing and not the session's own, so that what they end may be run again alone. */
+  /** The bound is that of sharing and not the session's own, so that what it ends may be run again alone. */
   readonly bounded: boolean
 }
 
@@ -128,22 +128,18 @@ export class ContextBuilder {
     const searchPath = identity.searchPath === undefined ? ofRole.searchPath : pathText(identity.searchPath)
     const statementTimeoutMs = timeout ?? ofRole.statementTimeoutMs
     const statementTimeout = timeout === undefined ? ofRole.statementTimeout : `${timeout}ms`
-    const stepWith = (pairs: readonly (readonly [string, string])[], timeoutText: string, echoes = false): Step =>
-      this.#step([...pairs, ['search_path', searchPath], ['statement_timeout', timeoutText], ...extra, ...who], echoes)
-    const sharedWith = (longestMs: number, writes: boolean): SharedContext => {
-      const bounded = statementTimeoutMs === 0 || statementTimeoutMs > longestMs
-      const bound = `${longestMs}ms`
-      const others = ofRole.settings.filter(([name]) => name !== 'lock_timeout')
-      const settings = writes ? [...others, ['lock_timeout', bound] as const] : ofRole.settings
-      return { step: stepWith(settings, bounded ? bound : statementTimeout, true), bounded }
-    }
-    const shared: { read?: SharedContext; write?: SharedContext } = {}
+    const stepWith = (timeoutText: string, echoes: boolean): Step =>
+      this.#step(
+        [...ofRole.settings, ['search_path', searchPath], ['statement_timeout', timeoutText], ...extra, ...who],
+        echoes,
+      )
+    let shared: SharedContext | undefined
     return {
-      step: stepWith(ofRole.settings, statementTimeout),
-      shared(longestMs, writes) {
-        const kind = writes ? 'write' : 'read'
-        shared[kind] ??= sharedWith(longestMs, writes)
-        return shared[kind]
+      step: stepWith(statementTimeout, false),
+      shared(longestMs) {
+        const bounded = statementTimeoutMs === 0 || statementTimeoutMs > longestMs
+        shared ??= { step: stepWith(bounded ? `${longestMs}ms` : statementTimeout, true), bounded }
+        return shared
       },
       // Unnamed: it is sent after statements that could have put something else under a name.
       reassert: { ...this.#step(who), name: '' },

@@ -8,7 +8,7 @@ import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, Postg
 import { TenonError } from '../kernel/errors.ts'
 import { tell } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
-import { defaultConnectTimeoutMs, type PoolOptions } from './connection-config.ts'
+import type { PoolOptions } from './connection-config.ts'
 import { ContextBuilder } from './context.ts'
 import {
   checkDatabaseOptions,
@@ -137,7 +137,6 @@ export class Database<DB> implements AsyncDisposable {
       observe,
       log,
       multiplex: multiplex === true ? {} : multiplex === false ? undefined : multiplex,
-      waitMs: options.pool?.connectTimeoutMs ?? defaultConnectTimeoutMs,
     })
     this.#scene = { pool: this.#pool, plans, observe, log, queries: this.#queries }
     this.#probeService = createPoolerProbe(options.preparedStatements ?? 'auto')

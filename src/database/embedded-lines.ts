@@ -67,6 +67,7 @@ interface Waiting {
 export class EmbeddedLines implements LineSource {
   readonly kind = 'embedded'
   readonly shared: boolean
+  readonly waitMs: number
   readonly #options: EmbeddedLinesOptions
   readonly #scope = new AsyncLocalStorage<{ open: boolean }>()
   readonly #queue: Waiting[] = []
@@ -78,6 +79,7 @@ export class EmbeddedLines implements LineSource {
   constructor(options: EmbeddedLinesOptions) {
     this.#options = options
     this.shared = options.shared
+    this.waitMs = options.waitTimeoutMs
   }
 
   async acquire(): Promise<Lease> {

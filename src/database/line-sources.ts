@@ -40,7 +40,9 @@ export interface LineSourceOptions {
  */
 export function createLineSource(connection: Connection, options: LineSourceOptions): LineSource {
   assertPoolOptions(options.pool)
-  const connectTimeoutMs = options.pool.connectTimeoutMs ?? defaultConnectTimeoutMs
+  const own = typeof connection === 'object' && connection !== null && 'connectionTimeoutMillis' in connection
+  const connectTimeoutMs =
+    options.pool.connectTimeoutMs ?? (own ? connection.connectionTimeoutMillis : undefined) ?? defaultConnectTimeoutMs
   const embedded = { statementLimit: options.statementLimit, waitTimeoutMs: connectTimeoutMs }
   if (typeof connection === 'string') {
     if (connection.startsWith('pglite:'))
@@ -66,7 +68,7 @@ export function createLineSource(connection: Connection, options: LineSourceOpti
     shared: false,
     pool: () => new pg.Pool({ ...toPoolConfig(connection, options.pool), Client: TidyClient }),
   })
-  return new WarmLines(lines, connectTimeoutMs)
+  return new WarmLines(lines)
 }
 
 type ConnectCallback = ((error: Error) => void) | ((error: null, client: pg.Client) => void)

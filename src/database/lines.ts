@@ -25,12 +25,15 @@ export interface LineSource {
   readonly kind: 'socket' | 'embedded'
   /** The pool or instance is the caller's, who may use it for other things. */
   readonly shared: boolean
+  /** Milliseconds that an acquire waits at most; 0 is without end. */
+  readonly waitMs: number
   /**
    * Waits for a line, for as long as the connect timeout allows.
    *
+   * @param first - before all others who wait
    * @throws {TenonError} TIMEOUT_POOL, CONNECTION_*, DATABASE_CLOSED, EMBEDDED_BUSY
    */
-  acquire(): Promise<Lease>
+  acquire(first?: boolean): Promise<Lease>
   /** A line that is at hand; undefined where it has to be waited for. */
   acquireNow?(): Lease | undefined
   counts(): LineCounts

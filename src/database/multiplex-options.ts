@@ -12,8 +12,8 @@ export interface MultiplexOptions {
   readonly longestMs?: number | undefined
 }
 
-/** Why nothing is multiplexed where it was asked for. */
-export type MultiplexObstacle = 'switched off' | 'pooler' | 'embedded'
+/** Why nothing is multiplexed where it was asked for; `own pool` is a `pg.Pool` of the caller's. */
+export type MultiplexObstacle = 'switched off' | 'pooler' | 'own pool' | 'embedded'
 
 /** Counters of multiplexing. */
 export interface MultiplexStats {

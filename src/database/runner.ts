@@ -148,8 +148,8 @@ export class Runner {
   }
 
   /** What the server took for it, by the clock here: without the way there and back. */
-  #time(pace: Pace, { elapsedMs, alone }: Outcome): void {
-    pace.note(alone ? this.shared.roundTrip.take(elapsedMs) : elapsedMs)
+  #time(pace: Pace, { elapsedMs, waitedMs }: Outcome): void {
+    pace.note(this.shared.roundTrip.take(elapsedMs, waitedMs))
   }
 
   #failure({ unit, loss, sent, elapsedMs }: Outcome, options: RunOptions): unknown {

@@ -25,6 +25,8 @@ const largestShared = 65_536
 /** A connection whose next answer is longer overdue gets nothing more. */
 const busyMs = 4
 const packMs = 2
+/** Writes that follow each other on a connection at most: each may wait for a lock that others hold, up to the bound. */
+const writes = 4
 
 export interface SessionQueriesOptions {
   readonly pool: VerifiedPool
@@ -33,8 +35,6 @@ export interface SessionQueriesOptions {
   readonly log: Log | undefined
   /** Undefined where nothing is multiplexed. */
   readonly multiplex: MultiplexOptions | undefined
-  /** How long a unit waits for a place on a shared line. */
-  readonly waitMs: number
 }
 
 /** A query on its way. */
@@ -50,21 +50,24 @@ export class SessionQueries {
   readonly #lines: SharedLines | undefined
   readonly #slowMs: number
   readonly #longestMs: number
+  #maySharePool = false
   #enabled = true
   #units = 0
   #rerun = 0
 
   constructor(options: SessionQueriesOptions) {
-    const { pool, multiplex, waitMs } = options
+    const { pool, multiplex } = options
     this.#options = options
     this.#slowMs = multiplex?.slowMs ?? 5
     this.#longestMs = multiplex?.longestMs ?? 50
     if (multiplex === undefined) return
+    // Others who wait for a connection of their pool could not be heard.
+    this.#maySharePool = pool.source.kind === 'socket' && !pool.source.shared
     this.#lines = new SharedLines({
       source: pool.source,
-      acquire: async () => (await pool.acquireShared()).lease,
+      acquire: async (first) => (await pool.acquireShared(first)).lease,
       shared: pool.shared,
-      limits: { depth: multiplex.depth ?? 32, busyMs, packMs, waitMs },
+      limits: { depth: multiplex.depth ?? 32, writes, busyMs, packMs },
     })
     pool.sharing = this.#lines
   }
@@ -84,6 +87,7 @@ export class SessionQueries {
   #obstacle(): MultiplexObstacle | undefined {
     const { pool } = this.#options
     if (pool.source.kind === 'embedded') return 'embedded'
+    if (pool.source.shared) return 'own pool'
     if (!this.#enabled) return 'switched off'
     return pool.verified?.unshareable === true ? 'pooler' : undefined
   }
@@ -119,7 +123,7 @@ export class SessionQueries {
     }
     if (context.begin !== undefined) return undefined
     const query = { compiledQuery, plan, values, contextOf }
-    const lines = this.#enabled && !verified.unshareable ? this.#lines : undefined
+    const lines = this.#enabled && this.#maySharePool && !verified.unshareable ? this.#lines : undefined
     return lines === undefined || !this.#mayShare(query) ? this.#alone(query) : this.#shared(query, context, lines)
   }
 
@@ -139,12 +143,13 @@ export class SessionQueries {
       if (context.begin !== undefined) return undefined
       const started = performance.now()
       const runner = new Runner(lease.line, pool.shared)
+      let results: readonly StepResult[]
       try {
-        const results = await runner.run([context.step, stepOf(query, context)], optionsOf(query.plan, context))
-        return await this.#succeeded(query, context, started, results)
+        results = await runner.run([context.step, stepOf(query, context)], optionsOf(query.plan, context))
       } catch (error) {
         return await this.#failed(query, context, started, error)
       }
+      return await this.#succeeded(query, context, started, results)
     } finally {
       lease.release()
     }
@@ -152,7 +157,7 @@ export class SessionQueries {
 
   async #shared(query: Query, context: Context, lines: SharedLines): Promise<QueryResult<unknown> | undefined> {
     const { plan } = query
-    const { step, bounded } = context.shared(this.#longestMs, !plan.readOnly)
+    const { step, bounded } = context.shared(this.#longestMs)
     const started = performance.now()
     this.#units++
     let results: readonly StepResult[]
@@ -160,7 +165,7 @@ export class SessionQueries {
       const options = { ...optionsOf(plan, context), gathers: true }
       results = await lines.run([step, stepOf(query, context)], options, plan.pace.bestMs)
     } catch (error) {
-      if (!bounded || !hasReachedBounds(error)) return await this.#failed(query, context, started, error)
+      if (!bounded || !wasEnded(error)) return await this.#failed(query, context, started, error)
       this.#rerun++
       plan.pace.note(this.#longestMs)
       return await this.#alone(query)
@@ -203,7 +208,7 @@ function optionsOf(plan: StatementPlan, { statementTimeoutMs }: Context): RunOpt
   }
 }
 
-/** The server ended it for taking, or waiting, too long; or somebody cancelled what runs on this connection. Nothing of it is left. */
-function hasReachedBounds(error: unknown): boolean {
-  return isTenonError(error) && (error.sqlstate === '57014' || error.sqlstate === '55P03')
+/** The server ended it for taking too long, or somebody cancelled what runs on this connection. Nothing of it is left. */
+function wasEnded(error: unknown): boolean {
+  return isTenonError(error) && error.sqlstate === '57014'
 }

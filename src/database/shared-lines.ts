@@ -4,7 +4,8 @@
  * Owns which line a unit goes to, how many there are, and making room for whoever needs a connection alone. A unit given to it is complete
  * in itself: context and statement under one Sync, so that nothing of it outlives its answer. What may come here is session-queries.ts'.
  */
-import { databaseClosed, poolTimeout } from './connect-error.ts'
+import { isTenonError } from '../kernel/errors.ts'
+import { poolTimeout } from './connect-error.ts'
 import { isClean, type Lease, type LineSource } from './lines.ts'
 import { Runner, type RunnerShared, type RunOptions } from './runner.ts'
 import type { RoundTripTime } from './wire/pace.ts'
@@ -14,19 +15,19 @@ import type { Step, StepResult } from './wire/unit.ts'
 export interface SharingLimits {
   /** Units in flight on one connection at most. */
   readonly depth: number
+  /** Of these, how many may write. */
+  readonly writes: number
   /** A connection whose next answer is longer overdue than this gets nothing more behind it. */
   readonly busyMs: number
   /** Units that are expected to take this long together are kept on one connection; beyond, another is used. */
   readonly packMs: number
-  /** How long a unit waits for a place. */
-  readonly waitMs: number
 }
 
 /** A connection is given back after this long without a unit, and after this long at all, so that the pool can replace it. */
 const lingerMs = 100
 const longestHeldMs = 30_000
-/** The last one is kept for longer: it would be hard to get again while slow statements have all the others. */
-const lastLingerMs = 5_000
+/** Where others wait, the last connection is shared for this long before it is their turn. */
+const turnMs = 20
 /** How many of those who wait, for a statement that is being prepared, others may pass. */
 const passedOver = 32
 
@@ -43,7 +44,11 @@ class SharedLine {
   readonly lease: Lease
   readonly runner: Runner
   readonly heldSince = performance.now()
-  /** What its units in flight take by their history. */
+  /** Units that have not ended here: one that is sent again is on its way twice, and between the two the line is still its own. */
+  users = 0
+  /** Of these, those that write. */
+  writers = 0
+  /** What they take by their history. */
   expectedMs = 0
   idleSince = performance.now()
   /** It gets nothing more, and is given back once it is empty. */
@@ -53,15 +58,11 @@ class SharedLine {
     this.lease = lease
     this.runner = new Runner(lease.line, shared)
   }
-
-  get depth(): number {
-    return this.lease.line.depth
-  }
 }
 
 export class SharedLines {
   readonly #source: LineSource
-  readonly #acquire: () => Promise<Lease>
+  readonly #acquire: (first: boolean) => Promise<Lease>
   readonly #shared: RunnerShared
   readonly #limits: SharingLimits
   readonly #roundTrip: RoundTripTime
@@ -74,7 +75,7 @@ export class SharedLines {
   /** @param options.acquire - a line of the source that is ready for sessions */
   constructor(options: {
     readonly source: LineSource
-    readonly acquire: () => Promise<Lease>
+    readonly acquire: (first: boolean) => Promise<Lease>
     readonly shared: RunnerShared
     readonly limits: SharingLimits
   }) {
@@ -87,12 +88,12 @@ export class SharedLines {
 
   /** Connections held that no unit is on. */
   get idle(): number {
-    return this.#lines.filter(({ depth }) => depth === 0).length
+    return this.#lines.filter(({ users }) => users === 0).length
   }
 
   /** Connections held, units in flight on them, and units that wait for a place. */
   counts(): { readonly lines: number; readonly inFlight: number; readonly waiting: number } {
-    const inFlight = this.#lines.reduce((sum, { depth }) => sum + depth, 0)
+    const inFlight = this.#lines.reduce((sum, { users }) => sum + users, 0)
     return { lines: this.#lines.length, inFlight, waiting: this.#queue.length }
   }
 
@@ -104,10 +105,11 @@ export class SharedLines {
    */
   run(steps: readonly Step[], options: RunOptions, expectedMs: number): Promise<readonly StepResult[]> {
     // Whoever waits already goes first.
-    const line = this.#queue.length > 0 ? undefined : this.#pick(steps)
+    const line = this.#queue.length > 0 ? undefined : this.#pick(steps, options)
     if (line !== undefined) return this.#on(line, steps, options, expectedMs)
     return new Promise((settle) => {
-      const until = performance.now() + this.#limits.waitMs
+      const { waitMs } = this.#source
+      const until = waitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + waitMs
       this.#queue.push({ steps, options, expectedMs, until, settle })
       this.#grow()
       this.#sweepLater()
@@ -120,10 +122,15 @@ export class SharedLines {
     options: RunOptions,
     expectedMs: number,
   ): Promise<readonly StepResult[]> {
+    const writes = options.commits === true ? 1 : 0
+    line.users++
+    line.writers += writes
     line.expectedMs += expectedMs
     try {
       return await line.runner.run(steps, options)
     } finally {
+      line.users--
+      line.writers -= writes
       line.expectedMs -= expectedMs
       this.#left(line)
     }
@@ -133,14 +140,15 @@ export class SharedLines {
    * Full lines first, as long as what is on them is done in a moment: fewer writes, fewer reads, fewer backends awake. None on which the
    * same statement is being prepared: to parse it again costs more than to wait for that.
    */
-  #pick(steps: readonly Step[]): SharedLine | undefined {
-    const { depth: deepest, busyMs, packMs } = this.#limits
+  #pick(steps: readonly Step[], { commits }: RunOptions): SharedLine | undefined {
+    const { depth, writes, busyMs, packMs } = this.#limits
     const latest = performance.now() - busyMs - this.#roundTrip.ms
     let packed: SharedLine | undefined
     let emptiest: SharedLine | undefined
     for (const line of this.#lines) {
       const { line: wire } = line.lease
-      if (line.retiring || wire.loss !== undefined || wire.depth >= deepest) continue
+      if (line.retiring || wire.loss !== undefined || line.users >= depth) continue
+      if (commits === true && line.writers >= writes) continue
       if (wire.depth > 0 && (wire.waitingSince as number) < latest) continue
       if (steps.some(({ name }) => wire.statements.isParsing(name))) continue
       if (line.expectedMs < packMs && (packed === undefined || line.expectedMs > packed.expectedMs)) packed = line
@@ -155,19 +163,23 @@ export class SharedLines {
     const isFirst = this.#lines.length + this.#opening === 0
     if (!isFirst && (this.#opening > 0 || this.#isFull())) return
     this.#opening++
-    this.#acquire().then(
+    // The first is the one that all units wait for.
+    this.#acquire(isFirst).then(
       (lease) => {
         this.#opening--
         const line = new SharedLine(lease, this.#shared)
         this.#lines.push(line)
         this.#drain()
-        if (line.depth === 0) this.#emptied(line)
+        if (line.users === 0) this.#emptied(line)
         this.#sweepLater()
       },
       (error: unknown) => {
         this.#opening--
         if (this.#lines.length > 0) return
-        for (const { settle } of this.#queue.splice(0)) settle(Promise.reject(error))
+        // Those who came later may wait for longer.
+        if (isTenonError(error) && error.code === 'TIMEOUT_POOL') this.#expire()
+        else for (const { settle } of this.#queue.splice(0)) settle(Promise.reject(error))
+        if (this.#queue.length > 0) this.#grow()
       },
     )
   }
@@ -176,7 +188,7 @@ export class SharedLines {
   #drain(): void {
     for (let i = 0; i < this.#queue.length && i < passedOver; ) {
       const { steps, options, expectedMs, settle } = this.#queue[i] as Waiting
-      const line = this.#pick(steps)
+      const line = this.#pick(steps, options)
       if (line === undefined) i++
       else {
         this.#queue.splice(i, 1)
@@ -189,20 +201,22 @@ export class SharedLines {
   /** A unit has left its line. */
   #left(line: SharedLine): void {
     if (line.lease.line.loss !== undefined) this.#giveBack(line)
-    else if (line.depth === 0) this.#emptied(line)
-    else if (!line.retiring && line.lease.line.tainted) line.retiring = true
+    else if (line.users === 0) this.#emptied(line)
+    else if (!line.retiring && (line.lease.line.tainted || this.#mustGiveWay(line))) line.retiring = true
     if (this.#queue.length > 0) this.#drain()
   }
 
   #emptied(line: SharedLine): void {
     line.idleSince = performance.now()
-    const isWanted = this.#queue.length > 0 || !(this.#closing || (this.#othersWait() && !this.#isKept(line)))
-    if (line.retiring || !isWanted) this.#giveBack(line)
+    const isWanted = this.#queue.length > 0 || !(this.#closing || this.#othersWait())
+    if (line.retiring || !isWanted || this.#mustGiveWay(line)) this.#giveBack(line)
   }
 
-  /** The last of several connections stays shared, whoever waits. */
-  #isKept(line: SharedLine): boolean {
-    return this.#source.counts().max > 1 && this.#lines.every((other) => other === line || other.retiring)
+  /** Others wait for a connection: all but the last are theirs at once, and that one when it has had its turn. */
+  #mustGiveWay(line: SharedLine): boolean {
+    if (!this.#othersWait()) return false
+    const isLast = this.#lines.every((other) => other === line || other.retiring)
+    return !isLast || line.heldSince + turnMs < performance.now()
   }
 
   #giveBack(line: SharedLine): void {
@@ -229,24 +243,22 @@ export class SharedLines {
    */
   async makingRoom<T>(acquire: () => Promise<T>): Promise<T> {
     if (this.#lines.length === 0 || !this.#isFull()) return await acquire()
-    const { max } = this.#source.counts()
     const acquiring = acquire()
-    // The last one stays, so that fast units do not wait for slow statements, unless it is the only connection there is.
-    const active = this.#lines.filter(({ retiring }) => !retiring).sort((a, b) => a.depth - b.depth)
+    const active = this.#lines.filter(({ retiring }) => !retiring).sort((a, b) => a.users - b.users)
     const [emptiest] = active
-    if (emptiest !== undefined && active.length > (max > 1 ? 1 : 0)) this.#retireLine(emptiest)
+    if (emptiest !== undefined && (emptiest.users === 0 || this.#mustGiveWay(emptiest))) this.#retireLine(emptiest)
     return await acquiring
   }
 
   #retireLine(line: SharedLine): void {
     line.retiring = true
-    if (line.depth === 0) this.#giveBack(line)
+    if (line.users === 0) this.#giveBack(line)
   }
 
   /** Nothing new is given here any more: what waits is run, and connections go back as they become empty. */
   close(): void {
     this.#closing = true
-    for (const line of this.#lines.filter(({ depth }) => depth === 0)) this.#giveBack(line)
+    for (const line of this.#lines.filter(({ users }) => users === 0)) this.#giveBack(line)
   }
 
   /** From now on units are given here again. */
@@ -265,13 +277,17 @@ export class SharedLines {
 
   #sweep(now: number): void {
     for (const line of [...this.#lines]) {
-      const isLast = this.#lines.length === 1
-      const linger = isLast ? lastLingerMs : lingerMs
-      if (line.depth === 0 && (line.idleSince + linger < now || !isClean(line.lease.line))) this.#giveBack(line)
-      else if (line.heldSince + longestHeldMs < now && !(isLast && this.#isFull())) this.#retireLine(line)
+      if (line.users === 0 && (line.idleSince + lingerMs < now || !isClean(line.lease.line))) this.#giveBack(line)
+      else if (line.heldSince + longestHeldMs < now || this.#mustGiveWay(line)) this.#retireLine(line)
     }
-    while (this.#queue.length > 0 && (this.#queue[0] as Waiting).until < now)
-      (this.#queue.shift() as Waiting).settle(Promise.reject(this.#closing ? databaseClosed() : poolTimeout()))
+    this.#expire()
     if (this.#queue.length > 0) this.#drain()
+  }
+
+  /** Those who have waited long enough are told so. */
+  #expire(): void {
+    const now = performance.now()
+    while (this.#queue.length > 0 && (this.#queue[0] as Waiting).until <= now)
+      (this.#queue.shift() as Waiting).settle(Promise.reject(poolTimeout()))
   }
 }

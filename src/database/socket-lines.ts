@@ -26,6 +26,7 @@ export interface SocketLinesOptions {
 export class SocketLines implements LineSource {
   readonly kind = 'socket'
   readonly shared: boolean
+  readonly waitMs: number
   readonly #options: SocketLinesOptions
   readonly #clients = new WeakMap<Line, pg.PoolClient>()
   #pool: pg.Pool | undefined
@@ -38,6 +39,7 @@ export class SocketLines implements LineSource {
   constructor(options: SocketLinesOptions) {
     this.#options = options
     this.shared = options.shared
+    this.waitMs = options.connectTimeoutMs
   }
 
   /** The pool, once something was acquired. */

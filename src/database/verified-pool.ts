@@ -82,9 +82,9 @@ export class VerifiedPool {
     return await this.#ready(await this.take())
   }
 
-  /** The same, to be shared: others have given way already. */
-  async acquireShared(): Promise<ReadyLine> {
-    return await this.#ready(await this.source.acquire())
+  /** The same, to be shared. @param first - before all others who wait */
+  async acquireShared(first: boolean): Promise<ReadyLine> {
+    return await this.#ready(await this.source.acquire(first))
   }
 
   async #ready(lease: Lease): Promise<ReadyLine> {
@@ -139,7 +139,8 @@ export class VerifiedPool {
     this.#verified = {
       facts,
       contexts,
-      unshareable: facts.pooled || this.source.kind === 'embedded',
+      // A server that names no process of its own could be a pooler too.
+      unshareable: facts.pooled || lease.line.channel.processId === undefined,
       unnamed: preparedStatements === 'unnamed' || (preparedStatements === 'auto' && facts.pooled),
     }
     tell(observe, {

@@ -30,17 +30,16 @@ export class WarmLines implements LineSource {
   readonly kind = 'socket'
   readonly shared = false
   readonly #source: LineSource
-  readonly #waitMs: number
+  readonly waitMs: number
   readonly #warm: Held[] = []
   readonly #waiting: Waiting[] = []
   #closed = false
   #sweeper: NodeJS.Timeout | undefined
   #alarm: NodeJS.Timeout | undefined
 
-  /** @param waitMs - how long an acquire waits while all connections are in use; 0 is without end */
-  constructor(source: LineSource, waitMs: number) {
+  constructor(source: LineSource) {
     this.#source = source
-    this.#waitMs = waitMs
+    this.waitMs = source.waitMs
   }
 
   acquireNow(): Lease | undefined {
@@ -51,15 +50,16 @@ export class WarmLines implements LineSource {
     return undefined
   }
 
-  async acquire(): Promise<Lease> {
+  async acquire(first = false): Promise<Lease> {
     if (this.#closed) throw databaseClosed()
     const warm = this.acquireNow()
     if (warm !== undefined) return warm
     const { max, total, idle } = this.#source.counts()
     if (this.#waiting.length === 0 && (total < max || idle > 0 || max === 0)) return this.#handle(await this.#take())
     return await new Promise((settle, fail) => {
-      const until = this.#waitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + this.#waitMs
-      this.#waiting.push({ until, settle, fail })
+      const until = this.waitMs === 0 ? Number.POSITIVE_INFINITY : performance.now() + this.waitMs
+      if (first) this.#waiting.unshift({ until, settle, fail })
+      else this.#waiting.push({ until, settle, fail })
       this.#refill()
       this.#alarmLater()
     })
@@ -87,12 +87,14 @@ export class WarmLines implements LineSource {
     const now = performance.now()
     // Those who came before anything was connected wait in the pool itself.
     const goesBack = held.since + longestHeldMs < now || this.#source.counts().waiting > 0
-    if (goesBack || !isClean(held.lease.line)) {
+    // Once closed the pool gives nothing more: whoever waits still gets what comes back.
+    const staysOut = this.#closed && this.#waiting.length > 0
+    if ((goesBack && !staysOut) || !isClean(held.lease.line)) {
       held.lease.release()
       this.#refill()
       return
     }
-    const next = this.#waiting.shift()
+    const next = this.#nextWaiting()
     if (next !== undefined) next.settle(this.#handle(held))
     else if (this.#closed) held.lease.release()
     else {
@@ -105,9 +107,27 @@ export class WarmLines implements LineSource {
   /** Those who wait get what the pool has. */
   #refill(): void {
     const { max, total, idle } = this.#source.counts()
-    if (this.#waiting.length === 0 || (total >= max && idle === 0)) return
-    const next = this.#waiting.shift() as Waiting
-    this.#take().then((held) => next.settle(this.#handle(held)), next.fail)
+    if (total >= max && idle === 0) return
+    const next = this.#nextWaiting()
+    if (next === undefined) return
+    this.#take().then(
+      (held) => next.settle(this.#handle(held)),
+      (error: unknown) => {
+        next.fail(error)
+        // Each has an attempt of its own.
+        this.#refill()
+      },
+    )
+    this.#refill()
+  }
+
+  #nextWaiting(): Waiting | undefined {
+    const next = this.#waiting.shift()
+    if (this.#waiting.length === 0) {
+      clearTimeout(this.#alarm)
+      this.#alarm = undefined
+    }
+    return next
   }
 
   readonly #sweep = (): void => {
@@ -118,18 +138,22 @@ export class WarmLines implements LineSource {
     if (this.#warm.length > 0) this.#sweeper = setTimeout(this.#sweep, lingerMs).unref()
   }
 
+  /** Wakes when the first of those who wait has waited long enough. */
   #alarmLater(): void {
-    const first = this.#waiting[0]
-    if (this.#alarm !== undefined || first === undefined || !Number.isFinite(first.until)) return
+    const until = Math.min(...this.#waiting.map((waiting) => waiting.until))
+    if (this.#alarm !== undefined || !Number.isFinite(until)) return
     this.#alarm = setTimeout(
       () => {
         this.#alarm = undefined
         const now = performance.now()
-        while (this.#waiting[0] !== undefined && this.#waiting[0].until <= now)
-          this.#waiting.shift()?.fail(poolTimeout())
+        const expired = this.#waiting.filter((waiting) => waiting.until <= now)
+        for (const waiting of expired) {
+          this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+          waiting.fail(poolTimeout())
+        }
         this.#alarmLater()
       },
-      Math.max(1, first.until - performance.now()),
+      Math.max(1, until - performance.now()),
     )
   }
 

@@ -43,7 +43,7 @@ export class CompiledShapes {
     const query = known === undefined ? compile(own, build()) : { ...known, parameters }
     if (known === undefined && shapes !== undefined && isSame(query.parameters, parameters)) {
       if (shapes.size >= shapeLimit) shapes.clear()
-      shapes.set(shape, query)
+      shapes.set(shape, { ...query, query: withoutValues(query.query) as RootOperationNode, parameters: [] })
     }
     return await own.executeQuery<Row>(query, signal === undefined ? undefined : { signal })
   }
@@ -54,6 +54,16 @@ export class CompiledShapes {
     const byPlugin = kept(this.#byAdapter, adapter, () => new WeakMap<object, Shapes>())
     return kept(byPlugin, plugin, () => new Map())
   }
+}
+
+/** The tree of a query without what somebody's query had in it: what is kept is used for everybody. */
+function withoutValues(node: unknown): unknown {
+  if (Array.isArray(node)) return node.map(withoutValues)
+  if (typeof node !== 'object' || node === null) return node
+  const { kind, immediate } = node as { readonly kind?: unknown; readonly immediate?: unknown }
+  if (kind === 'ValueNode' && immediate !== true) return { ...node, value: undefined }
+  if (kind === 'PrimitiveValueListNode') return { ...node, values: [] }
+  return Object.fromEntries(Object.entries(node).map(([key, child]) => [key, withoutValues(child)]))
 }
 
 function kept<V>(map: WeakMap<object, V>, key: object, make: () => V): V {

@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
+import { Pool } from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   createDatabase,
@@ -146,6 +147,28 @@ describe('Units of different sessions', () => {
   })
 })
 
+describe('A logger that fails', () => {
+  test.each([false, true])('is told of a write once, as it went; multiplexed %s', async (multiplex) => {
+    const events: (string | undefined)[] = []
+    const levels: string[] = []
+    const db = open({
+      multiplex,
+      observe: (event) => event.type === 'query' && events.push(event.error),
+      log: (event) => {
+        levels.push(event.level)
+        if (levels.length > 2) throw new Error('the disk is full')
+      },
+    })
+    const me = tenant(db, 'ada') as unknown as Session<Tables>
+    await write(me, 'ada')
+    await write(me, 'ada')
+    await expect(write(me, 'ada')).rejects.toThrow('the disk is full')
+    expect(events).toEqual([undefined, undefined, undefined])
+    expect(levels).toEqual(['query', 'query', 'query'])
+    expect(await ledger.admin('select count(*)::int as n from entry')).toEqual([{ n: 3 }])
+  })
+})
+
 describe('A connection alone is for', () => {
   test('transactions, batches, streams, raw SQL, signals, and the first run of a statement', async () => {
     const db = open()
@@ -216,6 +239,7 @@ describe('Those behind a statement', () => {
       await update(trx)
       updating = update(me)
       for (let i = 0; i < 5; i++) expect(await read(me)).toHaveLength(1)
+      await delay(150)
     })
     await updating
     expect(multiplexOf(db).rerun).toBe(1)
@@ -245,7 +269,8 @@ describe('Sole use', () => {
     const db = open({ pool: { max } })
     const me = await warm(db)
     let stopped = false
-    const load = many(20, async () => {
+    // More than one connection takes at once: somebody always waits for a place.
+    const load = many(150, async () => {
       while (!stopped) await read(me)
     })
     await delay(50)
@@ -260,6 +285,45 @@ describe('Sole use', () => {
     // And whoever has it does not stop the others for longer than it takes.
     expect(db.stats().sessions.total).toBe(max)
     await vi.waitFor(() => expect(db.stats().sessions).toMatchObject({ idle: max, waiting: 0 }), { timeout: 2_000 })
+  })
+
+  test('is had of an idle connection that was shared, while another one is held', async () => {
+    const db = open({ pool: { max: 2 } })
+    const me = await warm(db)
+    await me.connection().execute(async (held) => {
+      await read(held)
+      for (let i = 0; i < 3; i++) {
+        await read(me)
+        const started = performance.now()
+        await me.transaction((trx) => write(trx, 'warm', `beside ${i}`))
+        expect(performance.now() - started).toBeLessThan(500)
+      }
+    })
+  })
+
+  test('never meets a unit that is sent again', async () => {
+    await ledger.admin(
+      'create table changing (a int); insert into changing values (1); grant select on changing to authenticated',
+    )
+    const db = open({ pool: { max: 1 } }) as unknown as Database<{ changing: { a: number } }>
+    const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
+    const all = () => me.selectFrom('changing').selectAll().execute()
+    await many(3, all)
+    for (let round = 1; round <= 15; round++) {
+      // What is prepared no longer fits: the server refuses it, and it is prepared and sent again.
+      await ledger.admin(`alter table changing add column c${round} int`)
+      const reads = many(3, all)
+      const transaction = me.transaction(async (trx) => {
+        await trx.selectFrom('changing').select('a').execute()
+        return await sql<{ who: string }>`select current_user::text as who, 1 as one`.execute(trx)
+      })
+      // All answers are there when they are read.
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      for (const until = performance.now() + 15; performance.now() < until; );
+      for (const rows of await reads) expect(Object.keys(rows[0] ?? {})).toHaveLength(round + 1)
+      expect((await transaction).rows).toEqual([{ who: 'authenticated', one: 1 }])
+    }
+    expect(db.stats().healed).toBeGreaterThan(0)
   })
 
   test('of all connections lets units wait, and no longer than for a connection', async () => {
@@ -317,6 +381,76 @@ describe('A shared connection that is lost', () => {
 })
 
 describe('Multiplexing', () => {
+  test('goes on where the server is far away', async () => {
+    const proxy = await createFaultProxy(ledger.loginUrl)
+    onTestFinished(() => proxy.close())
+    const db = open({ connection: proxy.through(ledger.loginUrl), multiplex: true })
+    proxy.set({ delayMs: 8 })
+    const me = await warm(db)
+    await many(10, async () => {
+      for (let i = 0; i < 12; i++) await read(me)
+    })
+    expect(multiplexOf(db).units).toBeGreaterThan(90)
+  })
+
+  test('is not for a pool of the caller’s, whose other users could not be heard', async () => {
+    const pool = new Pool({ connectionString: ledger.loginUrl, max: 2 })
+    onTestFinished(() => pool.end())
+    const db = open({ connection: pool, pool: {} })
+    await many(5, () => read(tenant(db, 'ada') as never))
+    expect(multiplexOf(db)).toMatchObject({ obstacle: 'own pool', units: 0 })
+  })
+
+  test('changes nothing about what a deferred trigger waits for', async () => {
+    await ledger.admin(`
+      create table counter (n int); insert into counter values (0); grant select, update on counter to authenticated;
+      create function count_entry() returns trigger language plpgsql as $$
+        begin update counter set n = n + 1; return null; exception when others then raise warning 'not counted'; return null; end $$;
+      create constraint trigger count_entry after insert on entry deferrable initially deferred for each row execute function count_entry()`)
+    onTestFinished(async () => {
+      await ledger.admin('drop trigger count_entry on entry; drop function count_entry; drop table counter')
+    })
+    const db = open()
+    const me = await warm(db)
+    const { promise: released, resolve: release } = Promise.withResolvers<void>()
+    const holding = db
+      .session({ role: 'authenticated', claims: { sub: 'warm' } })
+      .withTables<{ counter: { n: number } }>()
+      .transaction(async (trx) => {
+        await trx.updateTable('counter').set({ n: 10 }).execute()
+        await released
+      })
+    await delay(30)
+    const writing = write(me, 'warm', 'counted')
+    await delay(150)
+    release()
+    await Promise.all([holding, writing])
+    expect(await ledger.admin('select n from counter')).toEqual([{ n: 11 }])
+  })
+
+  test('switched off tells those who wait for a place what they waited for', async () => {
+    const db = open({ pool: { max: 1, connectTimeoutMs: 300 } })
+    const me = await warm(db)
+    await me.transaction(async (trx) => {
+      await write(trx, 'warm')
+      const waiting = read(me)
+      db.setMultiplex(false)
+      await expect(waiting).rejects.toMatchObject({ code: 'TIMEOUT_POOL' })
+    })
+  })
+
+  test('waits without end where the pool does', async () => {
+    const db = open({ pool: { max: 1, connectTimeoutMs: 0 } })
+    const me = await warm(db)
+    let waiting: Promise<unknown> | undefined
+    await me.transaction(async (trx) => {
+      await write(trx, 'warm')
+      waiting = read(me)
+      await delay(300)
+    })
+    expect(await waiting).toHaveLength(2)
+  })
+
   test('is switched off and on while the program runs', async () => {
     const db = open()
     const me = await warm(db)

@@ -4,8 +4,9 @@
  */
 import { inspect } from 'node:util'
 import { type Kysely, sql } from 'kysely'
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TenonError } from '../../src/index.ts'
+import { createFaultProxy } from '../support/fault-proxy.ts'
 import { type Ledger, type LedgerTables, openLedger, tenant } from '../support/ledger.ts'
 
 let ledger: Ledger
@@ -88,6 +89,47 @@ describe('A pool', () => {
     await using old = ledger.open({ pool: { max: 1, maxLifetimeSeconds: 1 } })
     const first = await backend(tenant(old, 'ada'))
     await vi.waitFor(async () => expect(await backend(tenant(old, 'ada'))).not.toBe(first), { timeout: 3_000 })
+  })
+
+  test('serves those who wait when the server is back, after the first of them was refused', async () => {
+    const proxy = await createFaultProxy(ledger.loginUrl)
+    onTestFinished(() => proxy.close())
+    await using db = ledger.open({
+      connection: proxy.through(ledger.loginUrl),
+      pool: { max: 1, connectTimeoutMs: 4_000 },
+    })
+    const ada = tenant(db, 'ada')
+    const read = () => ada.selectFrom('entry').select('note').execute()
+    await read()
+    let waiting: Promise<PromiseSettledResult<unknown>[]> | undefined
+    await ada
+      .transaction(async (trx) => {
+        await trx.selectFrom('entry').select('note').execute()
+        waiting = Promise.allSettled([read(), read(), read()])
+        await proxy.refuse()
+        proxy.breakAll()
+        await new Promise((resolve) => setTimeout(resolve, 20))
+      })
+      .catch(() => {})
+    const outcomes = await waiting
+    // Each is told at once, and nobody waits for a connection that nobody opens.
+    for (const outcome of outcomes ?? [])
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CONNECTION_REFUSED' } })
+    await proxy.accept()
+    expect(await read()).toEqual([])
+  })
+
+  test('waits for as long as the configuration of pg says', async () => {
+    await using db = ledger.open({
+      connection: { connectionString: ledger.loginUrl, max: 1, connectionTimeoutMillis: 200 },
+    })
+    const ada = tenant(db, 'ada')
+    await ada.transaction(async (trx) => {
+      await trx.selectFrom('entry').select('note').execute()
+      const started = performance.now()
+      expect(await failure(backend(ada))).toMatchObject({ code: 'TIMEOUT_POOL' })
+      expect(performance.now() - started).toBeLessThan(1_500)
+    })
   })
 
   test('shows the name it was given, by option or by URL', async () => {

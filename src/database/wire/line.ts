@@ -27,8 +27,8 @@ export interface Outcome {
   readonly sent: boolean
   /** Milliseconds from when it was the line's next to be answered until it was. */
   readonly elapsedMs: number
-  /** Nothing was before it on the line, so that `elapsedMs` holds a round trip of the network. */
-  readonly alone: boolean
+  /** Milliseconds that it was under way before, behind others: less than a round trip of the network, and `elapsedMs` holds the rest of one. */
+  readonly waitedMs: number
 }
 
 /** What a line needs of the connection beneath it. */
@@ -56,8 +56,9 @@ export interface LineOptions {
 interface InFlight {
   readonly unit: WireUnit
   readonly settle: (outcome: Outcome) => void
-  readonly alone: boolean
-  /** When it became the next to be answered, by the clock of `performance.now()`. */
+  /** When it was handed over, by the clock of `performance.now()`. */
+  readonly handedOver: number
+  /** When it became the next to be answered. */
   since: number
 }
 
@@ -137,7 +138,7 @@ export class Line {
 
   #send(unit: WireUnit, gathers: boolean): Promise<Outcome> {
     if (this.loss !== undefined)
-      return Promise.resolve({ unit, loss: this.loss, sent: false, elapsedMs: 0, alone: false })
+      return Promise.resolve({ unit, loss: this.loss, sent: false, elapsedMs: 0, waitedMs: 0 })
     const before = this.#writer.length
     try {
       unit.encode(this.#writer, this.statements)
@@ -150,7 +151,8 @@ export class Line {
     return new Promise((settle) => {
       const alone = this.#inFlight.length === 0
       // Listed first: an embedded database may answer before write returns.
-      this.#inFlight.push({ unit, settle, alone, since: performance.now() })
+      const now = performance.now()
+      this.#inFlight.push({ unit, settle, handedOver: now, since: now })
       this.#unwritten++
       if (alone || !gathers) this.#write()
       else if (this.#unwritten === 1) setImmediate(this.#write)
@@ -191,9 +193,9 @@ export class Line {
     const written = this.#inFlight.length - this.#unwritten
     this.#unwritten = 0
     const now = performance.now()
-    for (const [i, { unit, settle, alone, since }] of this.#inFlight.splice(0).entries()) {
+    for (const [i, { unit, settle, handedOver, since }] of this.#inFlight.splice(0).entries()) {
       unit.abandon()
-      settle({ unit, loss, sent: i < written, elapsedMs: now - since, alone })
+      settle({ unit, loss, sent: i < written, elapsedMs: now - since, waitedMs: since - handedOver })
     }
   }
 
@@ -220,8 +222,8 @@ export class Line {
       const now = performance.now()
       const next = this.#inFlight[0]
       if (next !== undefined) next.since = now
-      const { unit, alone, since } = head
-      head.settle({ unit, loss: undefined, sent: true, elapsedMs: now - since, alone })
+      const { unit, handedOver, since } = head
+      head.settle({ unit, loss: undefined, sent: true, elapsedMs: now - since, waitedMs: since - handedOver })
     } else if (head.unit.copy && messageCode === code.copyInResponse) {
       // The server ignored our Sync while it waits for data: refuse the data, then give it a Sync again.
       const writer = new MessageWriter()

@@ -48,14 +48,17 @@ export class RoundTripTime {
   }
 
   /**
-   * Learns from a unit that was alone.
+   * Learns from a unit's time, and takes the network's share off it.
    *
-   * @returns what of its time was the statement's
+   * @param waitedMs - how long it was under way already when its time began
+   * @returns what was the statement's
    */
-  take(elapsedMs: number): number {
-    this.#note(elapsedMs)
-    const more = elapsedMs - this.ms
-    return more > jitterMs + this.ms / 2 ? more : 0
+  take(elapsedMs: number, waitedMs: number): number {
+    if (waitedMs === 0) this.#note(elapsedMs)
+    const travelMs = this.ms - waitedMs
+    if (travelMs <= 0) return elapsedMs
+    const more = elapsedMs - travelMs
+    return more > jitterMs + travelMs / 2 ? more : 0
   }
 
   #note(ms: number): void {
