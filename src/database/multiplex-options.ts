@@ -4,7 +4,7 @@ import { assertKnownKeys } from './session-options.ts'
 
 /** Bounds of the option `multiplex`. */
 export interface MultiplexOptions {
-  /** Units in flight on one connection at most. Default 32. */
+  /** Units in flight on one connection at most. Default 64. */
   readonly depth?: number | undefined
   /** Milliseconds at the server, on average, from which a statement gets a connection alone. Default 5. */
   readonly slowMs?: number | undefined

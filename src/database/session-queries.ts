@@ -67,7 +67,7 @@ export class SessionQueries {
       source: pool.source,
       acquire: async (first) => (await pool.acquireShared(first)).lease,
       shared: pool.shared,
-      limits: { depth: multiplex.depth ?? 32, writes, busyMs, packMs },
+      limits: { depth: multiplex.depth ?? 64, writes, busyMs, packMs },
     })
     pool.sharing = this.#lines
   }

@@ -120,7 +120,7 @@ describe('Units of different sessions', () => {
     const me = await warm(db)
     proxy.reset()
     await many(40, () => read(me))
-    // The first alone, and then the 31 that fit in behind it, and the rest: not one for each.
+    // The first alone, and then those that fit in behind it, and the rest: not one for each.
     expect(proxy.roundTrips()).toBeLessThanOrEqual(10)
     expect(multiplexOf(db).units).toBe(40)
   })
