@@ -46,14 +46,18 @@ export interface Context {
   readonly begin: BeginSettings | undefined
   /** What leaves the connection clean after a statement that could have left something behind. */
   readonly cleanup: readonly Step[]
-  /** The step for a line that others share, of which no statement may take longer. */
-  shared(longestMs: number): SharedContext
   /** Joins the names of prepared statements on servers whose plans outlive a change of role. */
   readonly nameSuffix: string
 }
 
+/** The context of a session, whose units may stand among those of others. */
+export interface SessionContext extends Context {
+  /** The step for a line that others share, of which no statement may take longer. */
+  shared(longestMs: number): SharedContext
+}
+
 /** The step for a line that others share. */
-export interface SharedContext {
+interface SharedContext {
   readonly step: Step
   /** The bound is that of sharing and not the session's own, so that what it ends may be run again alone. */
   readonly bounded: boolean
@@ -115,7 +119,7 @@ export class ContextBuilder {
   }
 
   /** The context of a session. */
-  session(identity: Identity): Context {
+  session(identity: Identity): SessionContext {
     const ofRole = this.#ofRole(identity.role)
     const timeout = identity.statementTimeoutMs
     const who: [string, string][] = [['request.jwt.claims', identity.claims]]
@@ -183,7 +187,6 @@ export class ContextBuilder {
     return {
       step,
       reassert: step,
-      shared: () => ({ step, bounded: false }),
       role: undefined,
       statementTimeoutMs: 0,
       begin: undefined,

@@ -7,7 +7,6 @@ import { randomBytes } from 'node:crypto'
 import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { tell } from '../kernel/observe.ts'
-import { TenonConnection } from './connection.ts'
 import type { PoolOptions } from './connection-config.ts'
 import { ContextBuilder } from './context.ts'
 import {
@@ -26,12 +25,13 @@ import type { MultiplexStats } from './multiplex-options.ts'
 import { ping } from './ping.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
 import { newShared, type RunnerShared } from './runner.ts'
+import { serviceConnections } from './service-connections.ts'
 import { type OwnSessionProps, Session } from './session.ts'
 import { SessionConnections, type SessionScene } from './session-connections.ts'
 import { checkDeclaredSettings, checkSearchPath, type SessionOptions, toIdentity } from './session-options.ts'
 import { SessionQueries } from './session-queries.ts'
 import type { ConnectionMode } from './statement-rules.ts'
-import { prepareParsers, ValueParsers } from './value-parsers.ts'
+import { ValueParsers } from './value-parsers.ts'
 import { VerifiedPool } from './verified-pool.ts'
 import { StatementPlans } from './wire/statement-plan.ts'
 
@@ -85,9 +85,7 @@ export class Database<DB> implements AsyncDisposable {
   readonly #scene: SessionScene
   readonly #service: { readonly source: LineSource; readonly shared: RunnerShared } | undefined
   readonly #probeService: (lease: Lease) => Promise<void>
-  readonly #plans: StatementPlans
   readonly #parsers: ValueParsers | undefined
-  readonly #log: Log | undefined
   readonly #cursorKeys: readonly string[]
   readonly #dialect: Dialect
   readonly #compiler = new PostgresQueryCompiler()
@@ -102,7 +100,7 @@ export class Database<DB> implements AsyncDisposable {
     this.#roles = options.roles ?? ['anon', 'authenticated']
     this.#settings = checkDeclaredSettings(options.settings ?? [])
     const managed = new Set(this.#settings)
-    this.#plans = new StatementPlans((setting) => managed.has(setting))
+    const plans = new StatementPlans((setting) => managed.has(setting))
     this.#parsers = options.metadata === undefined ? undefined : new ValueParsers(options.metadata)
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
@@ -116,7 +114,7 @@ export class Database<DB> implements AsyncDisposable {
       searchPath: checkSearchPath(options.searchPath),
       statementTimeoutMs: options.statementTimeoutMs,
       observe: options.observe,
-      plans: this.#plans,
+      plans,
       parsers: this.#parsers,
     })
     this.#service =
@@ -128,8 +126,7 @@ export class Database<DB> implements AsyncDisposable {
         : source.kind === 'embedded'
           ? { source, shared: this.#pool.shared }
           : undefined
-    this.#log = options.log === undefined ? undefined : new Log(options.log)
-    const { plans, log } = { plans: this.#plans, log: this.#log }
+    const log = options.log === undefined ? undefined : new Log(options.log)
     const { observe, multiplex } = options
     this.#queries = new SessionQueries({
       pool: this.#pool,
@@ -207,27 +204,10 @@ export class Database<DB> implements AsyncDisposable {
     const { source, shared } = this.#requireService()
     tell(this.#options.observe, { type: 'service', actor, reason })
     const context = ContextBuilder.service(actor, reason)
-    const plans = this.#plans
-    const acquire = async (): Promise<TenonConnection> => {
-      const lease = await source.acquire()
-      try {
-        await this.#probeService(lease)
-        await prepareParsers(this.#parsers, lease)
-      } catch (error) {
-        lease.release()
-        throw error
-      }
-      return new TenonConnection({
-        lease,
-        source,
-        mode: 'service',
-        context,
-        plans,
-        shared,
-        observe: this.#options.observe,
-        log: this.#log,
-      })
-    }
+    const acquire = serviceConnections(
+      { source, shared, probe: this.#probeService, parsers: this.#parsers, ...this.#scene },
+      context,
+    )
     return new Kysely<DB>(this.#props('service', new TenonDriver({ acquire }), source))
   }
 

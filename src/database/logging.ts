@@ -34,13 +34,7 @@ export function tellQuery(observe: Observer, queries: readonly CompiledQuery[], 
 /** Logs a statement that has ended. */
 export async function logQuery(log: Log, query: CompiledQuery, { started, results, error }: Told): Promise<void> {
   if (results === undefined) await logError(log, query, error, started)
-  else
-    await log.query(() => ({
-      level: 'query',
-      isStream: false,
-      query,
-      queryDurationMillis: performance.now() - started,
-    }))
+  else await logSuccess(log, query, started, false)
 }
 
 /** Runs a statement and logs it once it has ended. */
@@ -53,7 +47,7 @@ export async function withLog<T>(log: Log, query: CompiledQuery, run: () => Prom
     await logError(log, query, error, started)
     throw error
   }
-  await log.query(() => ({ level: 'query', isStream: false, query, queryDurationMillis: performance.now() - started }))
+  await logSuccess(log, query, started, false)
   return result
 }
 
@@ -72,14 +66,12 @@ export async function* withStreamLog<T>(
     await logError(log, query, error, started)
     throw error
   } finally {
-    if (!failed)
-      await log.query(() => ({
-        level: 'query',
-        isStream: true,
-        query,
-        queryDurationMillis: performance.now() - started,
-      }))
+    if (!failed) await logSuccess(log, query, started, true)
   }
+}
+
+function logSuccess(log: Log, query: CompiledQuery, started: number, isStream: boolean): Promise<void> {
+  return log.query(() => ({ level: 'query', isStream, query, queryDurationMillis: performance.now() - started }))
 }
 
 function logError(log: Log, query: CompiledQuery, error: unknown, started: number): Promise<void> {

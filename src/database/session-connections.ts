@@ -6,7 +6,7 @@
 import type { CompiledQuery, Log, QueryResult } from 'kysely'
 import type { Observer } from '../kernel/observe.ts'
 import { TenonConnection } from './connection.ts'
-import type { Context, Identity } from './context.ts'
+import type { Identity, SessionContext } from './context.ts'
 import { assertSessionRole } from './facts.ts'
 import type { SessionQueries } from './session-queries.ts'
 import type { Verified, VerifiedPool } from './verified-pool.ts'
@@ -25,7 +25,7 @@ export class SessionConnections {
   readonly #identity: Identity
   readonly #scene: SessionScene
   #verified: Verified | undefined
-  #context: Context | undefined
+  #context: SessionContext | undefined
 
   constructor(identity: Identity, scene: SessionScene) {
     this.#identity = identity
@@ -36,7 +36,7 @@ export class SessionConnections {
   readonly acquire = async (): Promise<TenonConnection> => {
     const { pool, plans, observe, log } = this.#scene
     const { lease, verified } = await pool.acquire()
-    let context: Context
+    let context: SessionContext
     try {
       context = this.#contextOf(verified)
     } catch (error) {
@@ -60,7 +60,7 @@ export class SessionConnections {
     this.#scene.queries.start(compiledQuery, this.#contextOf)
 
   /** @throws {TenonError} SESSION_ROLE when the role is none that a session may have */
-  readonly #contextOf = (verified: Verified): Context => {
+  readonly #contextOf = (verified: Verified): SessionContext => {
     if (this.#context === undefined || this.#verified !== verified) {
       assertSessionRole(verified.facts, this.#identity.role)
       this.#context = verified.contexts.session(this.#identity)

@@ -7,7 +7,7 @@
 import type { CompiledQuery, Log, QueryResult } from 'kysely'
 import { isTenonError } from '../kernel/errors.ts'
 import type { Observer } from '../kernel/observe.ts'
-import type { Context } from './context.ts'
+import type { SessionContext } from './context.ts'
 import type { LineCounts } from './lines.ts'
 import { logQuery, tellQuery } from './logging.ts'
 import type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
@@ -42,7 +42,7 @@ interface Query {
   readonly compiledQuery: CompiledQuery
   readonly plan: StatementPlan
   readonly values: readonly WireValue[]
-  readonly contextOf: (verified: Verified) => Context
+  readonly contextOf: (verified: Verified) => SessionContext
 }
 
 export class SessionQueries {
@@ -106,14 +106,14 @@ export class SessionQueries {
    */
   start(
     compiledQuery: CompiledQuery,
-    contextOf: (verified: Verified) => Context,
+    contextOf: (verified: Verified) => SessionContext,
   ): Promise<QueryResult<unknown> | undefined> | undefined {
     const { pool, plans } = this.#options
     const { verified } = pool
     // Its first run is on a connection, where whatever is wrong with it is told.
     const plan = plans.known(compiledQuery.sql)
     if (verified === undefined || plan === undefined || plan.form !== 'self-contained' || plan.opaque) return undefined
-    let context: Context
+    let context: SessionContext
     let values: WireValue[]
     try {
       context = contextOf(verified)
@@ -155,7 +155,7 @@ export class SessionQueries {
     }
   }
 
-  async #shared(query: Query, context: Context, lines: SharedLines): Promise<QueryResult<unknown> | undefined> {
+  async #shared(query: Query, context: SessionContext, lines: SharedLines): Promise<QueryResult<unknown> | undefined> {
     const { plan } = query
     const { step, bounded } = context.shared(this.#longestMs)
     const started = performance.now()
@@ -175,7 +175,7 @@ export class SessionQueries {
 
   #succeeded(
     { compiledQuery }: Query,
-    { role }: Context,
+    { role }: SessionContext,
     started: number,
     results: readonly StepResult[],
   ): QueryResult<unknown> | Promise<QueryResult<unknown>> {
@@ -185,7 +185,7 @@ export class SessionQueries {
     return log === undefined ? result : logQuery(log, compiledQuery, { role, started, results }).then(() => result)
   }
 
-  async #failed({ compiledQuery }: Query, { role }: Context, started: number, error: unknown): Promise<never> {
+  async #failed({ compiledQuery }: Query, { role }: SessionContext, started: number, error: unknown): Promise<never> {
     const { observe, log } = this.#options
     if (observe !== undefined) tellQuery(observe, [compiledQuery], { role, started, error })
     if (log !== undefined) await logQuery(log, compiledQuery, { role, started, error })
@@ -193,11 +193,11 @@ export class SessionQueries {
   }
 }
 
-function stepOf({ plan, values }: Query, { nameSuffix }: Context): Step {
+function stepOf({ plan, values }: Query, { nameSuffix }: SessionContext): Step {
   return { text: plan.text, name: plan.name === '' ? '' : plan.name + nameSuffix, values }
 }
 
-function optionsOf(plan: StatementPlan, { statementTimeoutMs }: Context): RunOptions {
+function optionsOf(plan: StatementPlan, { statementTimeoutMs }: SessionContext): RunOptions {
   return {
     commits: !plan.readOnly,
     repeatable: true,

@@ -66,7 +66,7 @@ export class SharedLines {
   readonly #shared: RunnerShared
   readonly #limits: SharingLimits
   readonly #roundTrip: RoundTripTime
-  #lines: SharedLine[] = []
+  readonly #lines: SharedLine[] = []
   #opening = 0
   #closing = false
   #sweeper: NodeJS.Timeout | undefined

@@ -5,10 +5,10 @@
  */
 import { setImmediate as turn } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { Client } from 'pg'
 import { isCanceled, type Session } from '../../src/index.ts'
 import { type Ledger, type LedgerTables, tenant } from '../support/ledger.ts'
 import { startCanceller } from './canceller.ts'
+import { openPipelinedClients } from './pipelined-clients.ts'
 import type { Random } from './random.ts'
 import type { Tell } from './tell.ts'
 
@@ -145,18 +145,7 @@ export async function fourSyncControl({
 }: CancelsOptions): Promise<{ leaks: number; operations: number }> {
   const name = 'four syncs'
   await ledger.admin('truncate entry')
-  const clients = await Promise.all(
-    Array.from({ length: connections }, async () => {
-      const client = new Client({
-        connectionString: ledger.adminUrl,
-        application_name: name,
-        pipeline: true,
-      } as ConstructorParameters<typeof Client>[0])
-      client.on('error', () => {})
-      await client.connect()
-      return client
-    }),
-  )
+  const clients = await openPipelinedClients(ledger.adminUrl, name, connections)
   const canceller = await startCanceller(ledger.adminUrl, name, random)
   // Takes the server a while to read, so that the cancel soon falls where it matters; a plain `begin` takes some 10,000 inserts.
   const begin = `begin ${'/* */ '.repeat(5_000)}`

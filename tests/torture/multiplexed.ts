@@ -5,10 +5,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { Client } from 'pg'
 import { isCommitUnknown, isTenonError, type MultiplexOptions, type Session } from '../../src/index.ts'
 import { type Ledger, type LedgerTables, tenant } from '../support/ledger.ts'
 import { startCanceller } from './canceller.ts'
+import { openPipelinedClients } from './pipelined-clients.ts'
 import type { Random } from './random.ts'
 import type { Tell } from './tell.ts'
 
@@ -203,18 +203,7 @@ export async function sharedConnectionControl({
     `insert into entry (tenant, note) select 't' || n, 'bait' from generate_series(0, ${tenants - 1}) n`,
   )
   const name = 'multiplexed control'
-  const clients = await Promise.all(
-    Array.from({ length: connections }, async () => {
-      const client = new Client({
-        connectionString: ledger.adminUrl,
-        application_name: name,
-        pipeline: true,
-      } as ConstructorParameters<typeof Client>[0])
-      client.on('error', () => {})
-      await client.connect()
-      return client
-    }),
-  )
+  const clients = await openPipelinedClients(ledger.adminUrl, name, connections)
   const canceller = await startCanceller(ledger.adminUrl, name, random)
   let [operations, wrongReads] = [0, 0]
   await Promise.all(
