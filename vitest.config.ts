@@ -33,6 +33,16 @@ export default defineConfig({
       },
       {
         test: {
+          // Run by `npm run test:features`: one folder per feature of PostgreSQL's own.
+          name: 'features',
+          include: ['tests/features/**/*.test.ts'],
+          globalSetup: ['tests/support/servers.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           // Run by `npm run test:slow`: the program, drift, databases that boot again and again, and torture in its short form.
           name: 'slow',
           include: ['tests/slow/**/*.test.ts'],

@@ -1,6 +1,7 @@
 -- Purpose: everything a pool has to know once, at its first checkout: what its login may do, what the session roles are, which settings
 --   PostgreSQL would have applied had those roles logged in themselves, and the columns behind each constraint.
--- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless.
+-- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless;
+--   $3 text[] = the same of extensions, where they are the extension's.
 -- Returns: one row, one column `facts` jsonb.
 -- Privilege: none beyond CONNECT; reads pg_roles, pg_auth_members, pg_db_role_setting and other catalogs open to everyone.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
@@ -73,9 +74,17 @@ select pg_catalog.jsonb_build_object(
   'statementTimeout', pg_catalog.current_setting('statement_timeout'),
   'serverVersion', pg_catalog.current_setting('server_version_num')::integer,
   'backendPid', pg_catalog.pg_backend_pid(),
-  'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct p.proname), '[]')
-    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname <> 'pg_catalog' and p.proname = any ($2::text[])),
+  -- What these extensions bring along is as harmless as the server's own; a name of $3 that nothing has could be made at any time.
+  'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct w.name), '[]')
+    from (select pg_catalog.unnest($2::text[]) as name, true as own union all select pg_catalog.unnest($3::text[]), false) w
+    left join pg_catalog.pg_proc p on p.proname = w.name
+    left join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where case when p.oid is null then not w.own else n.nspname <> 'pg_catalog' and not exists (
+      select from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
+      where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e'
+        and e.extname in ('btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', 'intarray', 'ltree',
+          'pg_trgm', 'postgis', 'unaccent', 'uuid-ossp', 'vector')
+    ) end),
   'legacyClaims', exists (
       select from pg_catalog.pg_proc p
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace

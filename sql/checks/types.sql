@@ -1,16 +1,35 @@
 -- Purpose: what a pool has to know of types to parse their values: the arrays that generated metadata names, their element types, and what
---   lies beneath domains.
--- Parameters: $1 text[] = element types as schema.name.
--- Returns: one row: `types` jsonb, arrays of array type, element type beneath every domain, delimiter; `newest` oid, the highest of all types.
+--   lies beneath domains; with codecs also the types that those may read, and their arrays.
+-- Parameters: $1 text[] = element types as schema.name; $2 boolean = whether there are codecs.
+-- Returns: one row: `types` jsonb, arrays of array type, element type beneath every domain, delimiter; `coded` jsonb, types as
+--   src/kernel/codec.ts has them; `newest` oid, the highest of all types.
 -- Privilege: none.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-type.html
-with recursive elements as (
+with recursive coded as (
+  select t.oid, n.nspname, t.typname, t.typtype, t.typarray, e.extname,
+    coalesce(r.rngsubtype, m.rngsubtype) as subtype, t.typrelid
+  from pg_catalog.pg_type as t
+  join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+  left join pg_catalog.pg_range as r on r.rngtypid = t.oid
+  left join pg_catalog.pg_range as m on m.rngmultitypid = t.oid
+  left join pg_catalog.pg_depend as d
+    on d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and d.objid = t.oid and d.deptype = 'e'
+  left join pg_catalog.pg_extension as e on e.oid = d.refobjid
+  where $2::boolean and (
+    t.typtype in ('r', 'm')
+    or (t.typtype = 'b' and t.typcategory <> 'A' and (n.nspname <> 'pg_catalog' or t.typcategory in ('G', 'T')))
+    or (t.typtype = 'c' and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_' and (
+      select relkind = 'c' from pg_catalog.pg_class as c where c.oid = t.typrelid
+    ))
+  )
+),
+elements as (
   select t.typarray as array_type, t.oid, t.typtype, t.typbasetype, t.typdelim
   from pg_catalog.pg_type as t
   join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-  where n.nspname || '.' || t.typname = any ($1::text[]) and t.typarray <> 0
+  where t.typarray <> 0 and (n.nspname || '.' || t.typname = any ($1::text[]) or t.oid in (select c.oid from coded as c))
   union all
   select e.array_type, b.oid, b.typtype, b.typbasetype, b.typdelim
   from elements as e
@@ -18,6 +37,19 @@ with recursive elements as (
   where e.typtype = 'd'
 )
 select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::bigint, e.oid::bigint, e.typdelim)), '[]') as types,
+  (select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'oid', c.oid::bigint,
+    'schema', c.nspname,
+    'name', c.typname,
+    'kind', case c.typtype when 'b' then 'base' when 'c' then 'composite' when 'r' then 'range' else 'multirange' end,
+    'extension', c.extname,
+    'subtype', c.subtype::bigint,
+    'attributes', (
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.atttypid::bigint) order by a.attnum)
+      from pg_catalog.pg_attribute as a
+      where c.typtype = 'c' and a.attrelid = c.typrelid and a.attnum > 0 and not a.attisdropped
+    )
+  ))), '[]') from coded as c) as coded,
   (select max(oid) from pg_catalog.pg_type)::bigint as newest
 from elements as e
 where e.typtype <> 'd'

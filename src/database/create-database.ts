@@ -101,7 +101,9 @@ export class Database<DB> implements AsyncDisposable {
     this.#settings = checkDeclaredSettings(options.settings ?? [])
     const managed = new Set(this.#settings)
     const plans = new StatementPlans((setting) => managed.has(setting))
-    this.#parsers = options.metadata === undefined ? undefined : new ValueParsers(options.metadata)
+    const { metadata, codecs = [] } = options
+    this.#parsers =
+      metadata === undefined && codecs.length === 0 ? undefined : new ValueParsers(metadata, codecs)
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
       source,

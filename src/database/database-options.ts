@@ -2,6 +2,7 @@
  * The options of a database and of its service, checked when they are given, so that a wrong one is told at once and not by the first query.
  */
 import { CamelCasePlugin, type KyselyPlugin, type LogConfig } from 'kysely'
+import type { Codec } from '../kernel/codec.ts'
 import { TenonError } from '../kernel/errors.ts'
 import { assertMetadata, type Metadata } from '../kernel/metadata.ts'
 import type { Observer } from '../kernel/observe.ts'
@@ -19,6 +20,8 @@ export interface DatabaseOptions<DB = never> {
    * generated types were made for. Without it values are what pg's own parsers give.
    */
   readonly metadata?: Metadata<DB> | undefined
+  /** Of types that pg gives as text, such as ranges: see tenon/codecs and tenon/geo. Of two that know a type the first reads it. */
+  readonly codecs?: readonly Codec[] | undefined
   /**
    * What cursors of pages are signed with, each of 32 characters at least: `[current, previous]`, so that a key can be changed while cursors
    * are out. An embedded database makes one for its process.
@@ -68,6 +71,7 @@ export interface ServiceOptions {
 const databaseKeys = [
   'connection',
   'metadata',
+  'codecs',
   'cursorKeys',
   'service',
   'roles',
@@ -104,7 +108,13 @@ export function checkDatabaseOptions(options: unknown): void {
     assertMetadata(metadata)
     checkPlugins(metadata, (options as Readonly<Record<string, unknown>>)['plugins'])
   }
-  const { cursorKeys } = options as Readonly<Record<string, unknown>>
+  const { codecs, cursorKeys } = options as Readonly<Record<string, unknown>>
+  if (codecs !== undefined && !(Array.isArray(codecs) && codecs.every((codec) => typeof codec?.parserOf === 'function')))
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: 'codecs is not a list of codecs',
+      hint: "Pass codecs: [rangeCodec], from 'tenon/codecs'.",
+    })
   const isKey = (key: unknown) => typeof key === 'string' && key.length >= 32
   if (cursorKeys !== undefined && !(Array.isArray(cursorKeys) && cursorKeys.length > 0 && cursorKeys.every(isKey)))
     throw new TenonError({

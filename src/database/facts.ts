@@ -14,7 +14,7 @@ import type { ValueParsers } from './value-parsers.ts'
 import { serverErrorFields } from './wire/backend-messages.ts'
 import type { Line } from './wire/line.ts'
 import { encodeParameters } from './wire/parameters.ts'
-import { pureFunctions } from './wire/purity.ts'
+import { extensionFunctions, pureFunctions } from './wire/purity.ts'
 
 /** One session role as the server knows it. */
 export interface RoleFacts {
@@ -55,7 +55,7 @@ export interface Facts {
   readonly pooled: boolean
   /** A function or policy still reads the single-claim settings of PostgREST before version 9. */
   readonly legacyClaims: boolean
-  /** Names of functions known to be harmless that functions outside pg_catalog also have. */
+  /** Names of functions known to be harmless that other functions of the database also have, or of an extension that it does not have. */
   readonly shadowed: readonly string[]
   /** Columns of a constraint or unique index. */
   columnsOf(schema: string | undefined, table: string | undefined, constraint: string | undefined): readonly string[]
@@ -80,7 +80,7 @@ export async function readFacts(
 ): Promise<Facts> {
   const { unit, loss } = await line.run([
     hideSchemasStep,
-    { text: checks.login, name: '', values: encodeParameters([roles, [...pureFunctions]], {}) },
+    { text: checks.login, name: '', values: encodeParameters([roles, [...pureFunctions], [...extensionFunctions]], {}) },
     ...(parsers === undefined ? [] : [parsers.step()]),
   ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))

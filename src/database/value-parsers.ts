@@ -6,6 +6,7 @@
 import pg from 'pg'
 import { checks } from '../generated/checks.ts'
 import { readArray } from '../kernel/array-text.ts'
+import type { Codec, CodecType } from '../kernel/codec.ts'
 import { TenonError } from '../kernel/errors.ts'
 import type { Metadata, ParserChoices } from '../kernel/metadata.ts'
 import { fromServerError } from '../kernel/server-error.ts'
@@ -28,14 +29,18 @@ type ArrayType = readonly [array: number, element: number, delimiter: string]
 export class ValueParsers {
   readonly #scalars: ReadonlyMap<number, TypeParser>
   readonly #elements: readonly string[]
+  readonly #codecs: readonly Codec[]
   readonly #arrays = new Map<number, ArrayType>()
+  readonly #coded = new Map<number, CodecType>()
   #known = false
   /** The highest oid when the types were asked for: a higher one is of a type that was made since. */
   #newest = 0
 
-  constructor({ parsers, arrays }: Metadata) {
-    this.#scalars = scalarParsers(parsers)
-    this.#elements = arrays
+  /** @param metadata - without it all but what codecs read keeps the client's own parser */
+  constructor(metadata: Pick<Metadata, 'parsers' | 'arrays'> | undefined, codecs: readonly Codec[] = []) {
+    this.#scalars = metadata === undefined ? new Map() : scalarParsers(metadata.parsers)
+    this.#elements = metadata?.arrays ?? []
+    this.#codecs = codecs
   }
 
   /**
@@ -71,7 +76,7 @@ export class ValueParsers {
 
   /** The question, to follow {@link hideSchemasStep} in a unit. */
   step(): Step {
-    return { text: checks.types, name: '', values: encodeParameters([this.#elements], {}) }
+    return { text: checks.types, name: '', values: encodeParameters([this.#elements, this.#codecs.length > 0], {}) }
   }
 
   /** The parser of a type by name, for values that come inside of JSON as the text that PostgreSQL gives. */
@@ -84,8 +89,10 @@ export class ValueParsers {
     const row = unit.error === undefined ? unit.results[step]?.rows[0] : undefined
     if (row === undefined) return
     this.#arrays.clear()
-    // sql/checks/types.sql has exactly this shape.
+    this.#coded.clear()
+    // sql/checks/types.sql has exactly these shapes.
     for (const type of row.types as readonly ArrayType[]) this.#arrays.set(type[0], type)
+    for (const type of row.coded as readonly CodecType[]) this.#coded.set(type.oid, type)
     this.#newest = Number(row.newest)
     this.#known = true
   }
@@ -99,6 +106,11 @@ export class ValueParsers {
         const [, element, delimiter] = array
         const parse = parserOf(element)
         return (text) => readArray(text, parse, delimiter)
+      }
+      const coded = this.#coded.get(oid)
+      for (const codec of coded === undefined ? [] : this.#codecs) {
+        const parse = codec.parserOf(coded as CodecType, parserOf)
+        if (parse !== undefined) return parse
       }
       return oid > this.#newest ? this.#newer(oid, parserOf, inner(oid)) : inner(oid)
     }

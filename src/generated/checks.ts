@@ -10,7 +10,8 @@ export const checks: {
 } = {
   login: `-- Purpose: everything a pool has to know once, at its first checkout: what its login may do, what the session roles are, which settings
 --   PostgreSQL would have applied had those roles logged in themselves, and the columns behind each constraint.
--- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless.
+-- Parameters: $1 text[] = the session roles of the database; $2 text[] = names of functions that are taken to be harmless;
+--   $3 text[] = the same of extensions, where they are the extension's.
 -- Returns: one row, one column \`facts\` jsonb.
 -- Privilege: none beyond CONNECT; reads pg_roles, pg_auth_members, pg_db_role_setting and other catalogs open to everyone.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
@@ -83,9 +84,17 @@ select pg_catalog.jsonb_build_object(
   'statementTimeout', pg_catalog.current_setting('statement_timeout'),
   'serverVersion', pg_catalog.current_setting('server_version_num')::integer,
   'backendPid', pg_catalog.pg_backend_pid(),
-  'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct p.proname), '[]')
-    from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-    where n.nspname <> 'pg_catalog' and p.proname = any ($2::text[])),
+  -- What these extensions bring along is as harmless as the server's own; a name of $3 that nothing has could be made at any time.
+  'shadowed', (select coalesce(pg_catalog.jsonb_agg(distinct w.name), '[]')
+    from (select pg_catalog.unnest($2::text[]) as name, true as own union all select pg_catalog.unnest($3::text[]), false) w
+    left join pg_catalog.pg_proc p on p.proname = w.name
+    left join pg_catalog.pg_namespace n on n.oid = p.pronamespace
+    where case when p.oid is null then not w.own else n.nspname <> 'pg_catalog' and not exists (
+      select from pg_catalog.pg_depend d join pg_catalog.pg_extension e on e.oid = d.refobjid
+      where d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and d.objid = p.oid and d.deptype = 'e'
+        and e.extname in ('btree_gin', 'btree_gist', 'citext', 'cube', 'earthdistance', 'fuzzystrmatch', 'hstore', 'intarray', 'ltree',
+          'pg_trgm', 'postgis', 'unaccent', 'uuid-ossp', 'vector')
+    ) end),
   'legacyClaims', exists (
       select from pg_catalog.pg_proc p
       join pg_catalog.pg_namespace n on n.oid = p.pronamespace
@@ -124,18 +133,37 @@ select pg_catalog.jsonb_build_object(
 ) as facts
 `,
   types: `-- Purpose: what a pool has to know of types to parse their values: the arrays that generated metadata names, their element types, and what
---   lies beneath domains.
--- Parameters: $1 text[] = element types as schema.name.
--- Returns: one row: \`types\` jsonb, arrays of array type, element type beneath every domain, delimiter; \`newest\` oid, the highest of all types.
+--   lies beneath domains; with codecs also the types that those may read, and their arrays.
+-- Parameters: $1 text[] = element types as schema.name; $2 boolean = whether there are codecs.
+-- Returns: one row: \`types\` jsonb, arrays of array type, element type beneath every domain, delimiter; \`coded\` jsonb, types as
+--   src/kernel/codec.ts has them; \`newest\` oid, the highest of all types.
 -- Privilege: none.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-type.html
-with recursive elements as (
+with recursive coded as (
+  select t.oid, n.nspname, t.typname, t.typtype, t.typarray, e.extname,
+    coalesce(r.rngsubtype, m.rngsubtype) as subtype, t.typrelid
+  from pg_catalog.pg_type as t
+  join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
+  left join pg_catalog.pg_range as r on r.rngtypid = t.oid
+  left join pg_catalog.pg_range as m on m.rngmultitypid = t.oid
+  left join pg_catalog.pg_depend as d
+    on d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and d.objid = t.oid and d.deptype = 'e'
+  left join pg_catalog.pg_extension as e on e.oid = d.refobjid
+  where $2::boolean and (
+    t.typtype in ('r', 'm')
+    or (t.typtype = 'b' and t.typcategory <> 'A' and (n.nspname <> 'pg_catalog' or t.typcategory in ('G', 'T')))
+    or (t.typtype = 'c' and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_' and (
+      select relkind = 'c' from pg_catalog.pg_class as c where c.oid = t.typrelid
+    ))
+  )
+),
+elements as (
   select t.typarray as array_type, t.oid, t.typtype, t.typbasetype, t.typdelim
   from pg_catalog.pg_type as t
   join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-  where n.nspname || '.' || t.typname = any ($1::text[]) and t.typarray <> 0
+  where t.typarray <> 0 and (n.nspname || '.' || t.typname = any ($1::text[]) or t.oid in (select c.oid from coded as c))
   union all
   select e.array_type, b.oid, b.typtype, b.typbasetype, b.typdelim
   from elements as e
@@ -143,6 +171,19 @@ with recursive elements as (
   where e.typtype = 'd'
 )
 select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::bigint, e.oid::bigint, e.typdelim)), '[]') as types,
+  (select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+    'oid', c.oid::bigint,
+    'schema', c.nspname,
+    'name', c.typname,
+    'kind', case c.typtype when 'b' then 'base' when 'c' then 'composite' when 'r' then 'range' else 'multirange' end,
+    'extension', c.extname,
+    'subtype', c.subtype::bigint,
+    'attributes', (
+      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.atttypid::bigint) order by a.attnum)
+      from pg_catalog.pg_attribute as a
+      where c.typtype = 'c' and a.attrelid = c.typrelid and a.attnum > 0 and not a.attisdropped
+    )
+  ))), '[]') from coded as c) as coded,
   (select max(oid) from pg_catalog.pg_type)::bigint as newest
 from elements as e
 where e.typtype <> 'd'

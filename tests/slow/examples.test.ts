@@ -1,22 +1,6 @@
 /** The examples as a person runs them. The quickstart has a file of its own. */
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-
-function run(
-  example: string,
-  ...words: readonly string[]
-): Promise<{ readonly code: number; readonly output: string }> {
-  const program = join(import.meta.dirname, '../../examples', example)
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [program, ...words],
-      { env: { ...process.env, NO_COLOR: '1' } },
-      (_, out, err) => resolve({ code: child.exitCode ?? -1, output: `${out}${err}` }),
-    )
-  })
-}
+import { runExample as run } from '../support/run-example.ts'
 
 test('03-generated-code inserts what its schema lets through, and its files are up to date', {
   timeout: 90_000,

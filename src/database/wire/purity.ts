@@ -24,6 +24,12 @@ export const pureFunctions: ReadonlySet<string> = new Set(
   ).split(' '),
 )
 
+/**
+ * The same of well-known extensions. A name of these is harmless only on a database where every function that has it belongs to one of the
+ * extensions that sql/checks/login.sql lists.
+ */
+export const extensionFunctions: ReadonlySet<string> = new Set('similarity word_similarity strict_word_similarity unaccent'.split(' '))
+
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
 const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
 const savepointCommands = new Set(['savepoint ', 'rollback to ', 'release '])
@@ -118,7 +124,8 @@ function inspect(node: OperationNode, findings: Findings): void {
     if (!isPureRaw(node as RawNode) && !isLiteral(node, savepointCommands)) findings.raw = true
   } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
     const name = (node as OperationNode & { readonly func: string }).func
-    if (!pureFunctions.has(name) || findings.shadowed.has(name)) findings.functions = true
+    if (!(pureFunctions.has(name) || extensionFunctions.has(name)) || findings.shadowed.has(name))
+      findings.functions = true
   } else if (node.kind === 'IdentifierNode') {
     // The one relation whose rules set parameters of the session.
     if ((node as OperationNode & { readonly name: string }).name === 'pg_settings') findings.functions = true

@@ -1,0 +1,34 @@
+/**
+ * How values of types beyond the plain ones are read: the contract between the folders that know such a type and the database object.
+ *
+ * Owns the shape alone. Values that go to the server write themselves, with `toPostgres()`.
+ */
+
+/** A type as the catalog of the connected database has it. */
+export interface CodecType {
+  readonly oid: number
+  readonly schema: string
+  readonly name: string
+  readonly kind: 'base' | 'composite' | 'range' | 'multirange'
+  /** The extension that it belongs to. */
+  readonly extension?: string
+  /** Of a range or multirange: the type of its bounds. */
+  readonly subtype?: number
+  /** Of a composite: its attributes, in order. */
+  readonly attributes?: readonly { readonly name: string; readonly type: number }[]
+}
+
+/** Turns the text form of a value into what the application gets. */
+export type TextParser = (text: string) => unknown
+
+/** One kind of types that `createDatabase({ codecs })` reads. */
+export interface Codec {
+  /** Its name in messages, and in the option `codecs` of the code generator. */
+  readonly name: string
+  /**
+   * The parser of a type; undefined when it is not this codec's.
+   *
+   * @param parserOf - of another type, such as that of the bounds of a range
+   */
+  parserOf(type: CodecType, parserOf: (oid: number) => TextParser): TextParser | undefined
+}
