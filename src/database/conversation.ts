@@ -18,6 +18,7 @@ import {
   foundPlanted,
   lastOf,
   rollbackStep,
+  withListens,
 } from './steps.ts'
 import { newTransaction, restated, type TransactionState } from './transaction-state.ts'
 import type { StatementPlan } from './wire/statement-plan.ts'
@@ -362,7 +363,7 @@ export class Conversation {
   }
 
   #cleanup(deallocate: boolean): readonly Step[] {
-    const cleanup = this.#context?.cleanup ?? []
+    const cleanup = withListens(this.#context?.cleanup ?? [], this.#runner.line.listens)
     return deallocate ? [...cleanup, deallocateStep] : cleanup
   }
 

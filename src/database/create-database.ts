@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Dialect, Kysely, Log, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { tell } from '../kernel/observe.ts'
+import { type DatabaseEvent, tell } from '../kernel/observe.ts'
 import type { PoolOptions } from './connection-config.ts'
 import { ContextBuilder } from './context.ts'
 import {
@@ -21,6 +21,7 @@ import { type ExecutorOwner, TenonExecutor } from './executor.ts'
 import { assertSessionRole, type Facts } from './facts.ts'
 import { type Connection, createLineSource } from './line-sources.ts'
 import type { Lease, LineCounts, LineSource } from './lines.ts'
+import { type ListeningConnection, type ListeningHandlers, Listenings } from './listening.ts'
 import type { MultiplexStats } from './multiplex-options.ts'
 import { ping } from './ping.ts'
 import { createPoolerProbe } from './pooler-probe.ts'
@@ -72,8 +73,10 @@ export function createDatabase<DB>(options: DatabaseOptions<DB>): Database<DB> {
 // util.inspect.custom by its registered name: importing node:util costs more than the rest of this file.
 const printed: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 
-/** Keeps the seam of `withDedicatedConnection` out of the object's public methods. */
+/** Keep the seams of other folders out of the object's public methods. */
 const dedicated = Symbol('dedicated')
+const listening = Symbol('listening')
+const observing = Symbol('observing')
 
 /** Made by {@link createDatabase}. */
 export class Database<DB> implements AsyncDisposable {
@@ -87,6 +90,7 @@ export class Database<DB> implements AsyncDisposable {
   readonly #probeService: (lease: Lease) => Promise<void>
   readonly #parsers: ValueParsers | undefined
   readonly #cursorKeys: readonly string[]
+  readonly #listenings: Listenings
   readonly #dialect: Dialect
   readonly #compiler = new PostgresQueryCompiler()
   readonly #adapter = new PostgresAdapter()
@@ -101,9 +105,8 @@ export class Database<DB> implements AsyncDisposable {
     this.#settings = checkDeclaredSettings(options.settings ?? [])
     const managed = new Set(this.#settings)
     const plans = new StatementPlans((setting) => managed.has(setting))
-    const { metadata, codecs = [] } = options
-    this.#parsers =
-      metadata === undefined && codecs.length === 0 ? undefined : new ValueParsers(metadata, codecs)
+    const { metadata, codecs = [], listen } = options
+    this.#parsers = metadata === undefined && codecs.length === 0 ? undefined : new ValueParsers(metadata, codecs)
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
       source,
@@ -128,6 +131,10 @@ export class Database<DB> implements AsyncDisposable {
         : source.kind === 'embedded'
           ? { source, shared: this.#pool.shared }
           : undefined
+    this.#listenings = new Listenings(
+      listen === undefined ? source : this.#source(listen.connection, undefined),
+      this.#pool.shared,
+    )
     const log = options.log === undefined ? undefined : new Log(options.log)
     const { observe, multiplex } = options
     this.#queries = new SessionQueries({
@@ -306,6 +313,7 @@ export class Database<DB> implements AsyncDisposable {
   }
 
   async #close(drainMs: number): Promise<void> {
+    await this.#listenings.close()
     this.#queries.share(false)
     const sources = new Set([this.#pool.source, ...(this.#service === undefined ? [] : [this.#service.source])])
     await Promise.all([...sources].map((source) => source.close(drainMs)))
@@ -318,6 +326,16 @@ export class Database<DB> implements AsyncDisposable {
   /** Shows no connection string. */
   [printed](): string {
     return `Database { roles: [${this.#roles.join(', ')}], kind: ${this.#pool.source.kind} }`
+  }
+
+  /** For {@link tellObserver}. */
+  [observing](event: DatabaseEvent): void {
+    tell(this.#options.observe, event)
+  }
+
+  /** For {@link openListening}. */
+  async [listening](handlers: ListeningHandlers): Promise<ListeningConnection> {
+    return await this.#listenings.open(handlers)
   }
 
   /** A line of the session pool or the service pool, for {@link withDedicatedConnection}. */
@@ -333,6 +351,16 @@ export class Database<DB> implements AsyncDisposable {
       await retire(lease)
     }
   }
+}
+
+/** Hands an event of another folder to the observer of a database. */
+export function tellObserver<DB>(db: Database<DB>, event: DatabaseEvent): void {
+  db[observing](event)
+}
+
+/** Opens a connection that listens, beside the pool: what `tenon/events` stands on. */
+export async function openListening<DB>(db: Database<DB>, handlers: ListeningHandlers): Promise<ListeningConnection> {
+  return await db[listening](handlers)
 }
 
 /** Options of {@link withDedicatedConnection}. */

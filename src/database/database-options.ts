@@ -29,6 +29,8 @@ export interface DatabaseOptions<DB = never> {
   readonly cursorKeys?: readonly string[] | undefined
   /** The privileged connection of `db.service()`, a pool of its own. With PGlite leave it out: it is the same instance. */
   readonly service?: { readonly connection: Connection; readonly pool?: PoolOptions } | undefined
+  /** Where `tenon/events` listens, as any login. Default as sessions connect; behind a pooler it takes a direct connection. */
+  readonly listen?: { readonly connection: Connection } | undefined
   /** Roles a session may have. Default `anon` and `authenticated`. */
   readonly roles?: readonly string[] | undefined
   /** Settings a session may set, such as `app.tenant_id`; all of them are set for every statement, '' when a session leaves one out. */
@@ -74,6 +76,7 @@ const databaseKeys = [
   'codecs',
   'cursorKeys',
   'service',
+  'listen',
   'roles',
   'settings',
   'trustLogin',
@@ -109,7 +112,10 @@ export function checkDatabaseOptions(options: unknown): void {
     checkPlugins(metadata, (options as Readonly<Record<string, unknown>>)['plugins'])
   }
   const { codecs, cursorKeys } = options as Readonly<Record<string, unknown>>
-  if (codecs !== undefined && !(Array.isArray(codecs) && codecs.every((codec) => typeof codec?.parserOf === 'function')))
+  if (
+    codecs !== undefined &&
+    !(Array.isArray(codecs) && codecs.every((codec) => typeof codec?.parserOf === 'function'))
+  )
     throw new TenonError({
       code: 'OPTION_INVALID',
       message: 'codecs is not a list of codecs',

@@ -8,7 +8,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Buffer } from 'node:buffer'
 import pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
-import { isClean, type Lease, type LineCounts, type LineSource } from './lines.ts'
+import { isClean, type Lease, type LineCounts, type LineSource, type SharedListens } from './lines.ts'
+import { listenStep } from './steps.ts'
 import { type Channel, Line } from './wire/line.ts'
 
 /** What is used of a PGlite instance. Structural, so that an application's own copy or subclass fits. */
@@ -18,6 +19,8 @@ export interface EmbeddedDatabase {
   runExclusive<T>(fn: () => Promise<T>): Promise<T>
   _runExclusiveTransaction<T>(fn: () => Promise<T>): Promise<T>
   execProtocolRaw(message: Uint8Array): Promise<Uint8Array>
+  /** Lets a callback be told of every notification. */
+  onNotification?(callback: (channel: string, payload: string) => void): unknown
   close(): Promise<void>
 }
 
@@ -28,6 +31,7 @@ export function isEmbeddedDatabase(value: unknown): value is EmbeddedDatabase {
 
 /** One line per instance, however many databases are made on it: they share its backend and so what is prepared there. */
 const lines = new WeakMap<EmbeddedDatabase, Line>()
+const listeners = new WeakMap<EmbeddedDatabase, SharedListens>()
 
 export interface EmbeddedLinesOptions {
   readonly open: () => Promise<EmbeddedDatabase>
@@ -72,6 +76,7 @@ export class EmbeddedLines implements LineSource {
   readonly #scope = new AsyncLocalStorage<{ open: boolean }>()
   readonly #queue: Waiting[] = []
   #opening: Promise<EmbeddedDatabase> | undefined
+  #database: EmbeddedDatabase | undefined
   #line: Line | undefined
   #held = false
   #closed = false
@@ -133,11 +138,18 @@ export class EmbeddedLines implements LineSource {
     })
   }
 
+  /** Of the instance, once a line of it was acquired. */
+  get listens(): SharedListens {
+    const listens = this.#database === undefined ? undefined : listeners.get(this.#database)
+    return listens ?? { channels: new Map(), receivers: new Set() }
+  }
+
   async #open(): Promise<EmbeddedDatabase> {
     this.#opening ??= this.#options.open()
     try {
       const database = await this.#opening
       await database.waitReady
+      this.#database = database
       return database
     } catch (error) {
       this.#opening = undefined
@@ -236,10 +248,30 @@ export class EmbeddedLines implements LineSource {
       await line.script('rollback')
       await line.script('discard all')
     } else await line.script('deallocate all')
+    const listens = listensOf(database)
+    line.listens = { [Symbol.iterator]: () => listens.channels.keys() }
+    // Where PGlite tells of notifications itself it tells of all, those of its own queries included.
+    if (database.onNotification === undefined)
+      line.onNotification = (notification) => {
+        for (const receive of listens.receivers) receive(notification)
+      }
+    if (listens.channels.size > 0) await line.run([...listens.channels.keys()].map(listenStep))
     this.#line = line
     lines.set(database, line)
     return line
   }
+}
+
+function listensOf(database: EmbeddedDatabase): SharedListens {
+  const known = listeners.get(database)
+  if (known !== undefined) return known
+  const listens: SharedListens = { channels: new Map(), receivers: new Set() }
+  listeners.set(database, listens)
+  // There is one backend, whose number PGlite does not tell.
+  database.onNotification?.((channel, payload) => {
+    for (const receive of listens.receivers) receive({ channel, payload, processId: 0 })
+  })
+  return listens
 }
 
 function closedError(): TenonError {

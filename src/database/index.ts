@@ -8,6 +8,8 @@ export {
   Database,
   type DatabaseStats,
   type DedicatedConnectionOptions,
+  openListening,
+  tellObserver,
   withDedicatedConnection,
 } from './create-database.ts'
 export type { DatabaseOptions, ServiceOptions } from './database-options.ts'
@@ -18,6 +20,7 @@ export { type ExecutorFacts, factsOf } from './executor-facts.ts'
 export type { Facts, RoleFacts } from './facts.ts'
 export type { Connection } from './line-sources.ts'
 export type { LineCounts } from './lines.ts'
+export type { ListeningConnection, ListeningHandlers } from './listening.ts'
 export type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'

@@ -3,6 +3,7 @@
  *
  * Owns the contract between the two and everything above: a lease is exclusive until it is released, and a released line is clean.
  */
+import type { Notification } from './wire/backend-messages.ts'
 import type { Line } from './wire/line.ts'
 
 /** Exclusive use of a line. */
@@ -10,6 +11,13 @@ export interface Lease {
   readonly line: Line
   /** Gives the line back, or ends it when it is not certain to be clean. Safe to call once. */
   release(): void
+}
+
+/** Channels that are listened on over a line that others use. */
+export interface SharedListens {
+  /** Each with how many want it. */
+  readonly channels: Map<string, number>
+  readonly receivers: Set<(notification: Notification) => void>
 }
 
 /** Counts of a source's connections. */
@@ -37,6 +45,14 @@ export interface LineSource {
   /** A line that is at hand; undefined where it has to be waited for. */
   acquireNow?(): Lease | undefined
   counts(): LineCounts
+  /**
+   * Opens a line of its own beside the others, where there can be several: it counts nowhere, and releasing it ends it.
+   *
+   * @throws {TenonError} CONNECTION_*, TIMEOUT_CONNECT, DATABASE_CLOSED
+   */
+  dial?(): Promise<Lease>
+  /** Where there is only one line: who listens on it, whoever has it. */
+  readonly listens?: SharedListens
   /** Ends the backend behind a line by SQL from another connection, where there can be another. */
   terminate?(line: Line): Promise<void>
   /** Waits up to `drainMs` for leases to come back, then ends every connection. */

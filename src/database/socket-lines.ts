@@ -89,13 +89,32 @@ export class SocketLines implements LineSource {
     }
   }
 
+  async dial(): Promise<Lease> {
+    if (this.#closed) throw databaseClosed()
+    const client = newClient(this.#openPool())
+    // The server may accept and say nothing.
+    const timer = setTimeout(() => destroyClient(client), this.#options.connectTimeoutMs || undefined)
+    try {
+      await client.connect()
+    } catch (error) {
+      destroyClient(client)
+      throw connectError(error)
+    } finally {
+      clearTimeout(timer)
+    }
+    const { line } = takeSocketLine(client, {
+      shared: false,
+      statementLimit: this.#options.statementLimit,
+      parsers: (oid) => client.getTypeParser(oid, 'text') as (text: string) => unknown,
+    })
+    return { line, release: () => line.end({ reason: 'destroyed' }) }
+  }
+
   async terminate(line: Line): Promise<void> {
     const { processId } = line.channel
     const pool = this.#pool
     if (pool === undefined || processId === undefined) return
-    const { password } = pool.options as pg.PoolConfig
-    const client = new pg.Client({ ...pool.options, ...(password === undefined ? {} : { password }) })
-    client.on('error', () => {})
+    const client = newClient(pool)
     try {
       await client.connect()
       await client.query('select pg_catalog.pg_terminate_backend($1)', [processId])
@@ -119,8 +138,7 @@ export class SocketLines implements LineSource {
     const ended = pool.end()
     // pg's pool waits for every checked-out client; after the drain time they are cut.
     if (this.#leases > 0)
-      for (const client of (pool as unknown as { _clients: pg.PoolClient[] })._clients)
-        (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
+      for (const client of (pool as unknown as { _clients: pg.PoolClient[] })._clients) destroyClient(client)
     await Promise.race([ended, delay(1_000, undefined, { ref: false })])
   }
 
@@ -130,11 +148,7 @@ export class SocketLines implements LineSource {
 
   async #connect(): Promise<pg.PoolClient> {
     if (this.#closed) throw databaseClosed()
-    if (this.#pool === undefined) {
-      this.#pool = this.#options.pool()
-      guardPool(this.#pool)
-    }
-    const pool = this.#pool
+    const pool = this.#openPool()
     if (this.#options.rawErrors) return pool.connect()
     if (this.#options.shared) {
       // Another user of the pool may have released a connection inside a transaction: its fate is not ours to share.
@@ -146,6 +160,14 @@ export class SocketLines implements LineSource {
       }
     }
     return await this.#dial(pool)
+  }
+
+  #openPool(): pg.Pool {
+    if (this.#pool === undefined) {
+      this.#pool = this.#options.pool()
+      guardPool(this.#pool)
+    }
+    return this.#pool
   }
 
   #checkout(pool: pg.Pool): Promise<pg.PoolClient> {
@@ -182,6 +204,20 @@ export class SocketLines implements LineSource {
       }
     }
   }
+}
+
+/** A client as a pool would make one. */
+function newClient({ options }: pg.Pool): pg.Client {
+  // A pool hides its password from those who print it, and so from a spread.
+  const { password } = options as pg.PoolConfig
+  const client = new pg.Client({ ...options, keepAlive: true, ...(password === undefined ? {} : { password }) })
+  client.on('error', () => {})
+  return client
+}
+
+/** pg declares only its public face, in which a client can be asked to leave and not be cut off. */
+function destroyClient(client: pg.ClientBase): void {
+  ;(client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy()
 }
 
 const guardedPools = new WeakSet<pg.Pool>()

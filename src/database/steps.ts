@@ -32,6 +32,16 @@ export function cleanupSteps(embeddedLogin: string | undefined): readonly Step[]
   return [...steps, { ...controlStep(check), silent: false }]
 }
 
+/** LISTEN, for a channel of any name. */
+export const listenStep = (channel: string): Step => controlStep(`listen ${quoteIdentifier(channel)}`)
+export const unlistenStep = (channel: string): Step => controlStep(`unlisten ${quoteIdentifier(channel)}`)
+
+/** The clean-up, and before its last step the channels that others listen on: it took them away. */
+export function withListens(cleanup: readonly Step[], channels: Iterable<string>): readonly Step[] {
+  const listens = [...channels].map(listenStep)
+  return listens.length === 0 ? cleanup : [...cleanup.slice(0, -1), ...listens, ...cleanup.slice(-1)]
+}
+
 /** Whether the clean-up that ended these results found statements prepared by SQL. */
 export function foundPlanted(results: readonly StepResult[]): boolean {
   return lastOf(results).rows[0]?.planted === true

@@ -157,6 +157,11 @@ export class WarmLines implements LineSource {
     )
   }
 
+  dial(): Promise<Lease> {
+    if (this.#closed || this.#source.dial === undefined) return Promise.reject(databaseClosed())
+    return this.#source.dial()
+  }
+
   counts(): LineCounts {
     const counts = this.#source.counts()
     return {

@@ -48,7 +48,7 @@ export interface SqlModule {
 }
 
 /** The name of a module of the library. */
-export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'customers' | 'ledger' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'tenancy' | 'timestamps'
+export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'changes' | 'counters' | 'customers' | 'ledger' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'tenancy' | 'timestamps'
 
 /** Every module, by name. */
 export const sqlModules: { readonly [Name in SqlModuleName]: SqlModule } = {
@@ -771,6 +771,388 @@ $down$;`,
       },
     ],
   },
+  changes: {
+    name: 'changes',
+    kind: 'feature',
+    requires: [],
+    files: [
+      {
+        version: '0001',
+        slug: 'watch_table',
+        path: 'sql/modules/changes/0001_watch_table.sql',
+        privilege: 'CREATE on the database; calling it takes the right to make triggers on the table',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'change_channel' }, { kind: 'function', schema: 'tenon', name: 'tell_changes' }, { kind: 'function', schema: 'tenon', name: 'watch_table' }, { kind: 'function', schema: 'tenon', name: 'unwatch_table' }],
+        sha256: '20dfe1c305af70025c2b01b14b3d865678205d501f0c5f606e1876d38c7efce8',
+        sql: `-- tenon.watch_table(): tells which rows of a table were changed, by NOTIFY or through the outbox.
+--
+-- purpose: after a statement that changed rows, their primary keys are told, never their values:
+--     select tenon.watch_table('public.orders');
+--   on a channel of the table, which tenon.change_channel() names; payload {"operation": "update", "keys": [["17"]]}, with the key's
+--   columns in order, as text. Of more than max_keys rows only their number is told, {"operation": "insert", "rows": 5000}: whoever follows
+--   reads again. NOTIFY does not keep anything for those who are away. With durable each row is an event of topic changes:schema.table in
+--   tenon.outbox, with the row's key as its key, and nothing is lost; that takes the module outbox.
+--   Any login of the database can listen, and learns the keys of all rows: they should say nothing by themselves.
+--   tenon.unwatch_table() takes it away. TRUNCATE is told as {"operation": "truncate"}, without keys.
+-- parameters: none. tenon.watch_table: target regclass, durable boolean default false, max_keys integer default 100, 1 to 10000
+-- privilege: CREATE on the database; calling it takes the right to make triggers on the table
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/sql-createtrigger.html
+-- requires: none
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.watch_table(regclass, boolean, integer) cascade;
+--   drop function tenon.unwatch_table(regclass);
+--   drop function tenon.tell_changes() cascade;
+--   drop function tenon.change_channel(regclass);
+
+create schema if not exists tenon;
+
+create function tenon.change_channel(target regclass) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  -- A channel has 63 bytes, and a table's name can have as many.
+  select 'tenon_changes_' operator(pg_catalog.||) pg_catalog.md5(
+    namespace.nspname operator(pg_catalog.||) '.' operator(pg_catalog.||) class.relname
+  )
+  from pg_catalog.pg_class as class
+  join pg_catalog.pg_namespace as namespace on namespace.oid operator(pg_catalog.=) class.relnamespace
+  where class.oid operator(pg_catalog.=) change_channel.target;
+end;
+comment on function tenon.change_channel(regclass) is 'The channel on which changes of a table are told: tenon_changes_ and the md5 of schema.table.';
+
+-- Arguments: columns of the key as a JSON array, whether it is durable, how many keys are told. The transition table is called changed.
+create function tenon.tell_changes() returns trigger
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  columns constant text[] := array(select pg_catalog.jsonb_array_elements_text(tg_argv[0]::pg_catalog.jsonb));
+  max_keys constant integer := tg_argv[2];
+  operation constant text := pg_catalog.lower(tg_op);
+  channel constant text := tenon.change_channel(tg_relid::pg_catalog.regclass);
+  key_text text;
+  changed_rows bigint;
+  part text;
+begin
+  if tg_op = 'TRUNCATE' then
+    if tg_argv[1]::boolean then
+      perform tenon.enqueue(
+        pg_catalog.format('changes:%s.%s', tg_table_schema, tg_table_name),
+        pg_catalog.jsonb_build_object('operation', operation)
+      );
+    else
+      perform pg_catalog.pg_notify(channel, pg_catalog.jsonb_build_object('operation', operation)::text);
+    end if;
+    return null;
+  end if;
+
+  key_text := (
+    select pg_catalog.format('pg_catalog.jsonb_build_array(%s)', pg_catalog.string_agg(pg_catalog.format('changed.%I::text', name), ', '))
+    from pg_catalog.unnest(columns) as name
+  );
+
+  if tg_argv[1]::boolean then
+    execute pg_catalog.format(
+      $sql$
+        select pg_catalog.count(tenon.enqueue(
+          $1, pg_catalog.jsonb_build_object('operation', $2, 'key', row_key.value), pg_catalog.left(row_key.value::text, 400)
+        ))
+        from (select %s as value from changed) as row_key
+      $sql$,
+      key_text
+    ) using pg_catalog.format('changes:%s.%s', tg_table_schema, tg_table_name), operation;
+    return null;
+  end if;
+
+  execute 'select pg_catalog.count(*) from changed' into changed_rows;
+  if changed_rows = 0 then return null; end if;
+  if changed_rows > max_keys then
+    perform pg_catalog.pg_notify(
+      channel, pg_catalog.jsonb_build_object('operation', operation, 'rows', changed_rows)::text
+    );
+    return null;
+  end if;
+  -- In parts that fit into a payload of 7,999 bytes, with room for what is around the keys.
+  for part in execute pg_catalog.format(
+    $sql$
+      select pg_catalog.jsonb_build_object('operation', $1, 'keys', pg_catalog.jsonb_agg(sized.value order by sized.place))::text
+      from (
+        select counted.*, pg_catalog.sum(counted.bytes) over (order by counted.place) as running
+        from (
+          select row_key.value, pg_catalog.octet_length(row_key.value::text) + 2 as bytes, pg_catalog.row_number() over () as place
+          from (select %s as value from changed) as row_key
+        ) as counted
+      ) as sized
+      group by sized.running / 3900
+      order by pg_catalog.min(sized.place)
+    $sql$,
+    key_text
+  ) using operation loop
+    if pg_catalog.octet_length(part) > 7900 then
+      part := pg_catalog.jsonb_build_object('operation', operation, 'rows', changed_rows)::text;
+    end if;
+    perform pg_catalog.pg_notify(channel, part);
+  end loop;
+  return null;
+end
+$function$;
+comment on function tenon.tell_changes() is 'Trigger function of tenon.watch_table: tells the keys of the rows that a statement changed.';
+
+create function tenon.watch_table(target regclass, durable boolean default false, max_keys integer default 100) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  columns jsonb;
+  arguments text;
+begin
+  if durable is null or max_keys is null or max_keys < 1 or max_keys > 10000 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'changes_arguments',
+      message = 'watch_table: durable is true or false, and max_keys 1 to 10000';
+  end if;
+  select pg_catalog.jsonb_agg(attribute.attname order by place.ordinality) into columns
+  from pg_catalog.pg_index as key
+  cross join lateral pg_catalog.unnest(key.indkey::smallint[]) with ordinality as place (number, ordinality)
+  join pg_catalog.pg_attribute as attribute on attribute.attrelid = key.indrelid and attribute.attnum = place.number
+  where key.indrelid = target and key.indisprimary;
+  if columns is null then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'changes_no_key',
+      message = pg_catalog.format('%s has no primary key, so its rows cannot be told apart', target),
+      hint = 'alter table … add primary key (…)';
+  end if;
+  if durable and pg_catalog.to_regprocedure('tenon.enqueue(text,jsonb,text,jsonb,text,timestamptz)') is null then
+    raise exception using
+      errcode = 'undefined_function',
+      constraint = 'changes_no_outbox',
+      message = 'durable changes go through tenon.outbox, which is not there',
+      hint = 'Apply the module outbox.';
+  end if;
+
+  perform tenon.unwatch_table(target);
+  arguments := pg_catalog.format('%L, %L, %L', columns::text, durable::text, max_keys::text);
+  -- One trigger each: a transition table belongs to one operation.
+  execute pg_catalog.format(
+    'create trigger tenon_watch_insert after insert on %s referencing new table as changed for each statement execute function tenon.tell_changes(%s)',
+    target, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger tenon_watch_update after update on %s referencing new table as changed for each statement execute function tenon.tell_changes(%s)',
+    target, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger tenon_watch_delete after delete on %s referencing old table as changed for each statement execute function tenon.tell_changes(%s)',
+    target, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger tenon_watch_truncate after truncate on %s for each statement execute function tenon.tell_changes(%s)',
+    target, arguments
+  );
+end
+$function$;
+comment on function tenon.watch_table(regclass, boolean, integer) is 'Lets changes of a table be told from now on; a second call changes how.';
+
+create function tenon.unwatch_table(target regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  watching name;
+begin
+  for watching in
+    select tgname from pg_catalog.pg_trigger
+    where tgrelid = target and tgname in ('tenon_watch_insert', 'tenon_watch_update', 'tenon_watch_delete', 'tenon_watch_truncate')
+  loop
+    execute pg_catalog.format('drop trigger %I on %s', watching, target);
+  end loop;
+end
+$function$;
+comment on function tenon.unwatch_table(regclass) is 'Ends what tenon.watch_table began.';
+
+revoke all on function tenon.watch_table(regclass, boolean, integer) from public;
+revoke all on function tenon.unwatch_table(regclass) from public;
+`,
+        down: `drop function tenon.watch_table(regclass, boolean, integer) cascade;
+drop function tenon.unwatch_table(regclass);
+drop function tenon.tell_changes() cascade;
+drop function tenon.change_channel(regclass);`,
+      },
+    ],
+  },
+  counters: {
+    name: 'counters',
+    kind: 'feature',
+    requires: [],
+    files: [
+      {
+        version: '0001',
+        slug: 'counters',
+        path: 'sql/modules/counters/0001_counters.sql',
+        privilege: 'CREATE on the database; calling it takes ownership of both tables',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'adjust_counter' }, { kind: 'function', schema: 'tenon', name: 'count_rows' }, { kind: 'function', schema: 'tenon', name: 'uncount_rows' }],
+        sha256: '5deb5ee6d233635ce3adeaf232a053f08f8b20656501d27fbc69a82677c21044',
+        sql: `-- tenon.count_rows(): keeps in every row of a table how many rows of another belong to it.
+--
+-- purpose: counting at each read is slow where many rows belong to one. Maintained by triggers in the transaction that changes them:
+--     select tenon.count_rows('public.comments', 'post_id', 'public.posts', 'comments_count');
+--   The column must be there; it is filled at once. One statement costs one UPDATE, however many rows it changes. Transactions that change
+--   rows of one parent wait for each other. The number counts all rows, whatever row security hides from whoever reads it.
+--   tenon.uncount_rows() takes it away and leaves the column.
+-- parameters: none. tenon.count_rows: child regclass, foreign_key name of its column, parent regclass with a primary key of one column,
+--   counter name of its column
+-- privilege: CREATE on the database; calling it takes ownership of both tables
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/plpgsql-trigger.html
+-- requires: none
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.count_rows(regclass, name, regclass, name);
+--   drop function tenon.uncount_rows(regclass, name);
+--   drop function tenon.adjust_counter() cascade;
+
+create schema if not exists tenon;
+
+-- Arguments: foreign key of the child, schema, name and key of the parent, its counter. Defined with its owner's rights: who may add a
+-- comment need not be allowed to change the post. It changes nothing but the counter, by what the statement added and took away.
+create function tenon.adjust_counter() returns trigger
+  language plpgsql security definer
+  set search_path = ''
+as $function$
+declare
+  difference text;
+begin
+  if tg_op = 'TRUNCATE' then
+    execute pg_catalog.format('update %I.%I set %I = 0 where %I <> 0', tg_argv[1], tg_argv[2], tg_argv[4], tg_argv[4]);
+    return null;
+  end if;
+  difference := case tg_op
+    when 'INSERT' then 'select %1$I as key, 1 as amount from added'
+    when 'DELETE' then 'select %1$I as key, -1 as amount from gone'
+    else 'select %1$I as key, 1 as amount from added union all select %1$I, -1 from gone'
+  end;
+  -- In the order of the keys, so that two statements do not wait for each other.
+  execute pg_catalog.format(
+    $sql$
+      with difference as materialized (
+        select changed.key, pg_catalog.sum(changed.amount) as amount
+        from (%1$s) as changed where changed.key is not null
+        group by changed.key having pg_catalog.sum(changed.amount) <> 0
+      ), held as materialized (
+        select parent.%4$I as key from %2$I.%3$I as parent
+        where parent.%4$I in (select difference.key from difference)
+        order by parent.%4$I for no key update
+      )
+      update %2$I.%3$I as parent set %5$I = parent.%5$I + difference.amount
+      from difference join held on held.key = difference.key
+      where parent.%4$I = difference.key
+    $sql$,
+    pg_catalog.format(difference, tg_argv[0]), tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4]
+  );
+  return null;
+end
+$function$;
+comment on function tenon.adjust_counter() is 'Trigger function of tenon.count_rows.';
+revoke all on function tenon.adjust_counter() from public;
+
+create function tenon.count_rows(child regclass, foreign_key name, parent regclass, counter name) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  parent_key name;
+  parent_schema name;
+  parent_name name;
+  arguments text;
+begin
+  select attribute.attname, namespace.nspname, class.relname into parent_key, parent_schema, parent_name
+  from pg_catalog.pg_index as key
+  join pg_catalog.pg_class as class on class.oid = key.indrelid
+  join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+  join pg_catalog.pg_attribute as attribute on attribute.attrelid = key.indrelid and attribute.attnum = key.indkey[0]
+  where key.indrelid = count_rows.parent and key.indisprimary and key.indnkeyatts = 1;
+  if parent_key is null
+    or not exists (select from pg_catalog.pg_attribute where attrelid = child and attname = foreign_key and attnum > 0 and not attisdropped)
+    or not exists (select from pg_catalog.pg_attribute where attrelid = parent and attname = counter and attnum > 0 and not attisdropped)
+  then
+    raise exception using
+      errcode = 'undefined_column',
+      constraint = 'counters_columns',
+      message = pg_catalog.format('count_rows takes a column of %s, and of %s a primary key of one column and a column for the number', child, parent),
+      hint = 'alter table … add column … bigint not null default 0';
+  end if;
+
+  perform tenon.uncount_rows(child, foreign_key);
+  -- Nothing may be added between the count and the trigger.
+  execute pg_catalog.format('lock table %s in share row exclusive mode', child);
+  arguments := pg_catalog.format('%L, %L, %L, %L, %L', foreign_key, parent_schema, parent_name, parent_key, counter);
+  execute pg_catalog.format(
+    'create trigger %I after insert on %s referencing new table as added for each statement execute function tenon.adjust_counter(%s)',
+    'tenon_count_insert_' || pg_catalog.md5(foreign_key), child, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger %I after update on %s referencing old table as gone new table as added for each statement execute function tenon.adjust_counter(%s)',
+    'tenon_count_update_' || pg_catalog.md5(foreign_key), child, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger %I after delete on %s referencing old table as gone for each statement execute function tenon.adjust_counter(%s)',
+    'tenon_count_delete_' || pg_catalog.md5(foreign_key), child, arguments
+  );
+  execute pg_catalog.format(
+    'create trigger %I after truncate on %s for each statement execute function tenon.adjust_counter(%s)',
+    'tenon_count_truncate_' || pg_catalog.md5(foreign_key), child, arguments
+  );
+  execute pg_catalog.format(
+    $sql$
+      update %1$s as parent set %2$I = coalesce(counted.number, 0)
+      from %1$s as every_parent
+      left join (select child.%3$I as key, pg_catalog.count(*) as number from %4$s as child group by child.%3$I) as counted
+        on counted.key = every_parent.%5$I
+      where every_parent.%5$I = parent.%5$I and parent.%2$I is distinct from coalesce(counted.number, 0)
+    $sql$,
+    parent, counter, foreign_key, child, parent_key
+  );
+end
+$function$;
+comment on function tenon.count_rows(regclass, name, regclass, name) is 'Keeps in a column of the parent how many rows of the child belong to it, from now on and for those that are there.';
+
+create function tenon.uncount_rows(child regclass, foreign_key name) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  counting name;
+begin
+  for counting in
+    select tgname from pg_catalog.pg_trigger
+    where tgrelid = child and tgname like 'tenon\\_count\\_%' and tgname like '%' || pg_catalog.md5(foreign_key)
+  loop
+    execute pg_catalog.format('drop trigger %I on %s', counting, child);
+  end loop;
+end
+$function$;
+comment on function tenon.uncount_rows(regclass, name) is 'Ends what tenon.count_rows began; the column stays as it is.';
+
+revoke all on function tenon.count_rows(regclass, name, regclass, name) from public;
+revoke all on function tenon.uncount_rows(regclass, name) from public;
+`,
+        down: `drop function tenon.count_rows(regclass, name, regclass, name);
+drop function tenon.uncount_rows(regclass, name);
+drop function tenon.adjust_counter() cascade;`,
+      },
+    ],
+  },
   customers: {
     name: 'customers',
     kind: 'demo',
@@ -1158,8 +1540,8 @@ grant execute on function tenon.slow_queries(integer) to service_role, pg_monito
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'table', schema: 'tenon', name: 'outbox' }, { kind: 'table', schema: 'tenon', name: 'outbox_keys' }, { kind: 'function', schema: 'tenon', name: 'enqueue' }, { kind: 'index', schema: 'tenon', name: 'outbox_available_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_key_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_idempotency_key_key' }, { kind: 'index', schema: 'tenon', name: 'outbox_delivered_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_dead_at_idx' }],
-        sha256: '10dd1937ad771c13cee2af4f94478fbd8e7bcc01ef52c4bd66c3585ca3c835b6',
+        creates: [{ kind: 'table', schema: 'tenon', name: 'outbox' }, { kind: 'table', schema: 'tenon', name: 'outbox_keys' }, { kind: 'function', schema: 'tenon', name: 'enqueue' }, { kind: 'function', schema: 'tenon', name: 'enqueue_many' }, { kind: 'index', schema: 'tenon', name: 'outbox_free_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_available_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_key_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_idempotency_key_key' }, { kind: 'index', schema: 'tenon', name: 'outbox_delivered_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_dead_at_idx' }],
+        sha256: 'e6302100d23ebfb1f29aa388c1500634dc89e3b51649ad06466a9c3177aeee66',
         sql: `-- tenon.outbox: events that are written in the transaction of the data they tell of, and the right to write one.
 --
 -- purpose: tenon.enqueue(topic, …) adds an event to the transaction it is called in: it is committed with the data or not at
@@ -1179,6 +1561,7 @@ grant execute on function tenon.slow_queries(integer) to service_role, pg_monito
 -- transactional: yes
 -- kind: feature
 -- down:
+--   drop function tenon.enqueue_many(jsonb);
 --   drop function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz);
 --   drop table tenon.outbox, tenon.outbox_keys;
 
@@ -1201,8 +1584,6 @@ create table tenon.outbox (
   last_error text,
   delivered_at timestamptz,
   dead_at timestamptz,
-  waits boolean not null default false,
-  followed boolean not null default false,
   constraint outbox_pkey primary key (id),
   -- The lengths keep every index entry below its limit of 2,704 bytes.
   constraint outbox_topic_check check (pg_catalog.length(topic) between 1 and 200),
@@ -1224,14 +1605,15 @@ comment on column tenon.outbox.enqueued_role is 'The role that enqueued it, whic
 comment on column tenon.outbox.available_at is 'Not handed out before. A failed attempt moves it.';
 comment on column tenon.outbox.attempts is 'How often it was handed out.';
 comment on column tenon.outbox.claimed_until is 'Until then it is the claimer''s; afterwards it is handed out again.';
-comment on column tenon.outbox.waits is 'Put aside by a claim because an earlier event of its key is open; claims do not look at it until that one lets it go.';
-comment on column tenon.outbox.followed is 'An event of its key waits: the next one is let go when this one is delivered or dead.';
 comment on column tenon.outbox.dead_at is 'Given up: not handed out and no longer in the way of its key, until tenon.revive_events.';
 
 -- Small however many delivered events there are. Nothing of a claim is in them: an indexed column would cost the HOT update.
+create index outbox_free_idx on tenon.outbox (available_at, id)
+  where key is null and delivered_at is null and dead_at is null;
 create index outbox_available_at_idx on tenon.outbox (available_at, id)
-  where delivered_at is null and dead_at is null and not waits;
-create index outbox_key_idx on tenon.outbox (key, id)
+  where key is not null and delivered_at is null and dead_at is null;
+-- By a hash first, so that a claim can begin at any place among the keys, each as likely as the others.
+create index outbox_key_idx on tenon.outbox (pg_catalog.hashtext(key), key, id)
   where key is not null and delivered_at is null and dead_at is null;
 create unique index outbox_idempotency_key_key on tenon.outbox (topic, idempotency_key)
   where idempotency_key is not null;
@@ -1316,8 +1698,80 @@ $function$;
 comment on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) is 'Adds an event to this transaction and returns its id; that of the first one when the topic has the idempotency key already. Notifies channel tenon_outbox, without data.';
 revoke all on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) from public, anon;
 grant execute on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) to authenticated, service_role;
+
+create function tenon.enqueue_many(events jsonb) returns setof bigint
+  language plpgsql volatile security definer
+  set search_path = ''
+as $function$
+#variable_conflict use_column
+declare
+  moment constant timestamptz := pg_catalog.now();
+  keys constant text[] := array(
+    select distinct item.value operator(pg_catalog.->>) 'key'
+    from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)
+    where item.value operator(pg_catalog.->>) 'key' is not null
+    order by 1
+  );
+  found_keys integer;
+begin
+  -- As in enqueue; in order of the keys, so that two callers with the same keys do not wait for each other.
+  while pg_catalog.cardinality(keys) > 0 loop
+    insert into tenon.outbox_keys (key) select pg_catalog.unnest(keys) on conflict do nothing;
+    perform from tenon.outbox_keys as held where held.key = any (keys) order by held.key for no key update;
+    get diagnostics found_keys = row_count;
+    exit when found_keys = pg_catalog.cardinality(keys);
+  end loop;
+
+  return query
+  with given as materialized (
+    select
+      pg_catalog.nextval('tenon.outbox_id_seq') as id,
+      item.place,
+      item.value operator(pg_catalog.->>) 'topic' as topic,
+      item.value operator(pg_catalog.->>) 'key' as key,
+      (item.value operator(pg_catalog.->>) 'payload')::pg_catalog.jsonb as payload,
+      coalesce((item.value operator(pg_catalog.->>) 'headers')::pg_catalog.jsonb, '{}') as headers,
+      item.value operator(pg_catalog.->>) 'idempotency_key' as idempotency_key,
+      coalesce((item.value operator(pg_catalog.->>) 'available_at')::pg_catalog.timestamptz, moment) as available_at
+    from pg_catalog.jsonb_array_elements(enqueue_many.events) with ordinality as item (value, place)
+  ), written as (
+    insert into tenon.outbox as event (id, topic, key, payload, headers, idempotency_key, available_at, enqueued_by, enqueued_role)
+      overriding system value
+    select
+      given.id, given.topic, given.key, given.payload, given.headers, given.idempotency_key, given.available_at,
+      nullif(
+        nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb operator(pg_catalog.->>) 'sub',
+        ''
+      ),
+      coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user)
+    from given
+    order by given.place
+    on conflict (topic, idempotency_key) where idempotency_key is not null do nothing
+    returning event.id, event.topic, event.idempotency_key
+  )
+  select coalesce(
+    own.id,
+    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key),
+    (select event.id from tenon.outbox as event where event.topic = given.topic and event.idempotency_key = given.idempotency_key)
+  )
+  from given
+  left join written as own on own.id = given.id
+  order by given.place;
+
+  if exists (
+    select from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)
+    where coalesce((item.value operator(pg_catalog.->>) 'available_at')::pg_catalog.timestamptz, moment) <= moment
+  ) then
+    perform pg_catalog.pg_notify('tenon_outbox', '');
+  end if;
+end
+$function$;
+comment on function tenon.enqueue_many(jsonb) is 'Adds events to this transaction, in their order, and returns their ids: an array of objects with topic, payload (JSON as text), key, headers (JSON as text), idempotency_key, available_at.';
+revoke all on function tenon.enqueue_many(jsonb) from public, anon;
+grant execute on function tenon.enqueue_many(jsonb) to authenticated, service_role;
 `,
-        down: `drop function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz);
+        down: `drop function tenon.enqueue_many(jsonb);
+drop function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz);
 drop table tenon.outbox, tenon.outbox_keys;`,
       },
       {
@@ -1328,8 +1782,8 @@ drop table tenon.outbox, tenon.outbox_keys;`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'claim_events' }, { kind: 'function', schema: 'tenon', name: 'let_next_event_go' }, { kind: 'function', schema: 'tenon', name: 'complete_events' }, { kind: 'function', schema: 'tenon', name: 'fail_event' }, { kind: 'function', schema: 'tenon', name: 'extend_events' }, { kind: 'function', schema: 'tenon', name: 'release_events' }, { kind: 'function', schema: 'tenon', name: 'revive_events' }, { kind: 'function', schema: 'tenon', name: 'purge_events' }],
-        sha256: '754a0410d7e795c87f1966564da021c57fed33d6dab96ffd956bc52c361b2275',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'claim_events' }, { kind: 'function', schema: 'tenon', name: 'complete_events' }, { kind: 'function', schema: 'tenon', name: 'fail_event' }, { kind: 'function', schema: 'tenon', name: 'extend_events' }, { kind: 'function', schema: 'tenon', name: 'release_events' }, { kind: 'function', schema: 'tenon', name: 'revive_events' }, { kind: 'function', schema: 'tenon', name: 'purge_events' }],
+        sha256: '8d0bf4caba42d82ea7b786ac5521aa93823c4d1c2854ce90ceab483cca833b79',
         sql: `-- How relays take events out of tenon.outbox: claim, then complete, fail, extend or release; revive and purge.
 --
 -- purpose: at least once, and the events of a key one after the other. An event is handed out when it is due, nobody holds
@@ -1340,7 +1794,7 @@ drop table tenon.outbox, tenon.outbox_keys;`,
 --   fail_event the same max_attempts. A process that dies with an event is counted as well.
 --   A relay claims until nothing comes, then waits for channel tenon_outbox or some seconds: notifications are a hint.
 -- parameters: none. worker text, batch integer default 100, lease interval default 1 minute, max_attempts integer default 10,
---   topics text[] default all, ids bigint[], id bigint, error text (kept to 500 characters; a code rather than a message with
+--   topics text[] default all, per_key integer default 1, ids bigint[], id bigint, error text (kept to 500 characters; a code rather than a message with
 --   data), retry_in interval (null for never again), older_than interval
 -- privilege: CREATE on schema tenon
 -- oldest postgresql: 15
@@ -1349,10 +1803,7 @@ drop table tenon.outbox, tenon.outbox_keys;`,
 -- transactional: yes
 -- kind: feature
 -- down:
---   drop trigger outbox_ended on tenon.outbox;
---   drop trigger outbox_deleted on tenon.outbox;
---   drop function tenon.let_next_event_go();
---   drop function tenon.claim_events(text, integer, interval, integer, text[]);
+--   drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 --   drop function tenon.complete_events(text, bigint[]);
 --   drop function tenon.fail_event(text, bigint, text, interval, integer);
 --   drop function tenon.extend_events(text, bigint[], interval);
@@ -1368,7 +1819,8 @@ create function tenon.claim_events(
   batch integer default 100,
   lease interval default '1 minute',
   max_attempts integer default 10,
-  topics text[] default null
+  topics text[] default null,
+  per_key integer default 1
 ) returns table (
   id bigint,
   topic text,
@@ -1384,54 +1836,197 @@ create function tenon.claim_events(
 )
   language plpgsql volatile security definer
   set search_path = ''
+  -- The table can be empty when a plan is made and hold a million events when it is used.
+  set plan_cache_mode = 'force_custom_plan'
 as $function$
 #variable_conflict use_column
 declare
   moment constant timestamptz := pg_catalog.clock_timestamp();
+  -- Events that are looked at for one that is handed out. Behind many of few keys other keys are looked for in another way.
+  looked_at constant integer := 4 * claim_events.batch;
+  candidates bigint[];
+  looked bigint;
   picked bigint[];
-  last_at timestamptz := moment;
-  last_id bigint := 9223372036854775807;
+  heads bigint[];
+  followers bigint[];
+  locked bigint[];
+  pivot integer;
 begin
   if coalesce(claim_events.worker, '') = '' or not coalesce(claim_events.batch >= 1, false)
     or not coalesce(claim_events.lease > interval '0', false) or not coalesce(claim_events.max_attempts >= 1, false)
+    or not coalesce(claim_events.per_key >= 1, false)
   then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = 'claim_events takes a worker with a name, and batch, lease and max_attempts above zero';
+      message = 'claim_events takes a worker with a name, and batch, lease, max_attempts and per_key above zero';
   end if;
 
+  -- Of those without a key and of those with one the ones that are due first; either half, or more where the other has less.
+  heads := array[]::bigint[];
+  -- Of what is looked at only the first of each key can be the first of its key at all.
+  select coalesce(pg_catalog.array_agg(earliest.id), '{}'), coalesce(pg_catalog.sum(earliest.number), 0) into candidates, looked
+  from (
+    select pg_catalog.min(event.id) as id, pg_catalog.count(*) as number
+    from (
+      select due.id, due.key
+      from tenon.outbox as due
+      where due.key is not null and due.delivered_at is null and due.dead_at is null
+        and due.available_at <= moment
+        and (due.claimed_until is null or due.claimed_until <= moment)
+        and (claim_events.topics is null or due.topic = any (claim_events.topics))
+      order by due.available_at, due.id
+      limit looked_at
+    ) as event
+    group by event.key
+  ) as earliest;
   picked := array(
     select event.id
     from tenon.outbox as event
-    where event.delivered_at is null and event.dead_at is null and not event.waits
+    where event.key is null and event.delivered_at is null and event.dead_at is null
       and event.available_at <= moment
       and (event.claimed_until is null or event.claimed_until <= moment)
       and (claim_events.topics is null or event.topic = any (claim_events.topics))
-      -- The first open event of its key. As a subquery that is asked per candidate: NOT EXISTS may become a join with all
-      -- open events. It cannot overlook an earlier one, because enqueue gives the ids of a key in order of commit.
-      and (event.key is null or event.id = (
-        select pg_catalog.min(first.id)
-        from tenon.outbox as first
-        where first.key = event.key and first.delivered_at is null and first.dead_at is null
-      ))
     order by event.available_at, event.id
-    limit claim_events.batch
+    limit case when pg_catalog.cardinality(candidates) = 0 then claim_events.batch else (claim_events.batch + 1) / 2 end
     for update of event skip locked
   );
+
+  if pg_catalog.cardinality(candidates) > 0 then
+    heads := array(
+      select event.id
+      from tenon.outbox as event
+      where event.id = any (candidates) and event.delivered_at is null and event.dead_at is null
+        and (event.claimed_until is null or event.claimed_until <= moment)
+        -- The first open event of its key. It cannot overlook an earlier one, because enqueue gives the ids of a key in order
+        -- of commit.
+        and event.id = (
+          select first.id
+          from tenon.outbox as first
+          where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(event.key) and first.key = event.key
+            and first.delivered_at is null and first.dead_at is null
+          order by first.id
+          limit 1
+        )
+      order by event.available_at, event.id
+      limit claim_events.batch - pg_catalog.cardinality(picked)
+      for update of event skip locked
+    );
+  end if;
+
+  -- All that was looked at may be of few keys, whose first events somebody has or are not due. The keys themselves are gone
+  -- through then, from any place on and once around.
+  if looked = looked_at
+    and pg_catalog.cardinality(heads) < (claim_events.batch - pg_catalog.cardinality(picked) + 1) / 2
+  then
+    pivot := (pg_catalog.random() * 4294967295 - 2147483648)::integer;
+    for half in 1 .. 2 loop
+      candidates := array(
+        with recursive walk as (
+          (
+            select first.key, first.id, first.topic, first.available_at, first.claimed_until, 1 as step
+            from tenon.outbox as first
+            where first.key is not null and first.delivered_at is null and first.dead_at is null
+              and (half = 2 or pg_catalog.hashtext(first.key) >= pivot)
+            order by pg_catalog.hashtext(first.key), first.key, first.id
+            limit 1
+          )
+          union all
+          select next.key, next.id, next.topic, next.available_at, next.claimed_until, walk.step + 1
+          from walk
+          cross join lateral (
+            select first.key, first.id, first.topic, first.available_at, first.claimed_until
+            from tenon.outbox as first
+            where first.key is not null and first.delivered_at is null and first.dead_at is null
+              and (pg_catalog.hashtext(first.key), first.key) > (pg_catalog.hashtext(walk.key), walk.key)
+            order by pg_catalog.hashtext(first.key), first.key, first.id
+            limit 1
+          ) as next
+          where walk.step < looked_at and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
+        )
+        select walk.id
+        from walk
+        where walk.available_at <= moment and (walk.claimed_until is null or walk.claimed_until <= moment)
+          and (claim_events.topics is null or walk.topic = any (claim_events.topics))
+        limit claim_events.batch - pg_catalog.cardinality(picked) - pg_catalog.cardinality(heads)
+      );
+      heads := heads || array(
+        select event.id
+        from tenon.outbox as event
+        where event.id = any (candidates) and event.id <> all (heads) and event.delivered_at is null and event.dead_at is null
+          and (event.claimed_until is null or event.claimed_until <= moment)
+        for update of event skip locked
+      );
+      exit when pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) >= claim_events.batch;
+    end loop;
+  end if;
+
+  -- Whoever has the first event of a key has the key: those right behind it can go along, up to the first that is not due, is
+  -- of another topic, or somebody holds.
+  locked := array[]::bigint[];
+  if claim_events.per_key > 1 and pg_catalog.cardinality(heads) > 0
+    and pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) < claim_events.batch
+  then
+    followers := array(
+      select behind.id
+      from tenon.outbox as head
+      cross join lateral (
+        select run.id, run.place
+        from (
+          select next.id, pg_catalog.row_number() over (order by next.id) as place,
+            pg_catalog.bool_and(
+              next.available_at <= moment
+              and (next.claimed_until is null or next.claimed_until <= moment)
+              and (claim_events.topics is null or next.topic = any (claim_events.topics))
+            ) over (order by next.id) as goes_along
+          from (
+            select later.id, later.available_at, later.claimed_until, later.topic
+            from tenon.outbox as later
+            where pg_catalog.hashtext(later.key) = pg_catalog.hashtext(head.key) and later.key = head.key and later.id > head.id
+              and later.delivered_at is null and later.dead_at is null
+            order by later.id
+            limit least(claim_events.per_key - 1, 2 * claim_events.batch / pg_catalog.cardinality(heads))
+          ) as next
+        ) as run
+        where run.goes_along
+      ) as behind
+      where head.id = any (heads)
+      -- The second of every key before the third of any.
+      order by behind.place, behind.id
+      limit claim_events.batch - pg_catalog.cardinality(heads) - pg_catalog.cardinality(picked)
+    );
+    locked := array(
+      select event.id
+      from tenon.outbox as event
+      where event.id = any (followers) and event.delivered_at is null and event.dead_at is null
+        and (event.claimed_until is null or event.claimed_until <= moment)
+      order by event.id
+      for update of event skip locked
+    );
+    -- Behind one that somebody ends at this moment nothing goes along.
+    if pg_catalog.cardinality(locked) < pg_catalog.cardinality(followers) then
+      locked := array(
+        select run.id
+        from (
+          select event.id, pg_catalog.bool_and(event.id = any (locked)) over (partition by event.key order by event.id) as goes_along
+          from tenon.outbox as event where event.id = any (followers)
+        ) as run
+        where run.goes_along
+      );
+    end if;
+  end if;
 
   return query
   with taken as (
     update tenon.outbox as event set
-      attempts = event.attempts + case when fate.dead then 0 else 1 end,
-      claimed_by = case when not fate.dead then claim_events.worker end,
-      claimed_until = case when not fate.dead then moment + claim_events.lease end,
-      dead_at = case when fate.dead then moment end,
-      last_error = case when fate.dead and event.claimed_by is not null then 'the lease ended' else event.last_error end
-    from (
-      select own.id, own.attempts >= claim_events.max_attempts as dead
-      from tenon.outbox as own where own.id = any (picked)
-    ) as fate
-    where event.id = fate.id
+      attempts = event.attempts + case when event.attempts < claim_events.max_attempts then 1 else 0 end,
+      claimed_by = case when event.attempts < claim_events.max_attempts then claim_events.worker end,
+      claimed_until = case when event.attempts < claim_events.max_attempts then moment + claim_events.lease end,
+      dead_at = case when event.attempts >= claim_events.max_attempts then moment end,
+      last_error = case
+        when event.attempts >= claim_events.max_attempts and event.claimed_by is not null then 'the lease ended'
+        else event.last_error
+      end
+    where event.id = any (picked || heads || locked)
     returning event.*
   )
   select
@@ -1440,89 +2035,9 @@ begin
   from taken
   where taken.dead_at is null
   order by taken.id;
-
-  -- One key with a long queue must not slow down the others: where many events had to be passed over because an earlier
-  -- one of their key is open, they are put aside. 500 of them cost a claim about 5 ms.
-  if pg_catalog.cardinality(picked) = claim_events.batch then
-    select event.available_at, event.id into last_at, last_id
-    from tenon.outbox as event where event.id = picked[claim_events.batch];
-  end if;
-  perform from tenon.outbox as event
-  where event.delivered_at is null and event.dead_at is null and not event.waits
-    and (event.available_at, event.id) <= (last_at, last_id)
-    and event.key is not null and event.claimed_until is null
-  offset 500 limit 1;
-  if not found then return; end if;
-
-  with passed as materialized (
-    select event.id, event.key
-    from tenon.outbox as event
-    where event.delivered_at is null and event.dead_at is null and not event.waits
-      and (event.available_at, event.id) <= (last_at, last_id)
-      and event.key is not null and event.claimed_until is null
-      and event.id > (
-        select pg_catalog.min(first.id)
-        from tenon.outbox as first
-        where first.key = event.key and first.delivered_at is null and first.dead_at is null
-      )
-    order by event.available_at, event.id
-    limit 10000
-    for update of event skip locked
-  ), open_first as materialized (
-    -- Locked, so that it cannot end between here and the commit without seeing who waits for it; and written, so that
-    -- under REPEATABLE READ it cannot either. Whoever ends it right now is left alone, and its followers too.
-    select first.id
-    from tenon.outbox as first
-    where first.delivered_at is null and first.dead_at is null and first.id in (
-      select (
-        select pg_catalog.min(earliest.id)
-        from tenon.outbox as earliest
-        where earliest.key = queue.key and earliest.delivered_at is null and earliest.dead_at is null
-      )
-      from (select distinct passed.key from passed) as queue
-    )
-    for update of first skip locked
-  ), marked as (
-    update tenon.outbox as event set followed = true
-    from open_first
-    where event.id = open_first.id
-    returning event.key
-  )
-  update tenon.outbox as event set waits = true
-  from passed join marked on marked.key = passed.key
-  where event.id = passed.id;
 end
 $function$;
-comment on function tenon.claim_events(text, integer, interval, integer, text[]) is 'Hands out due events to a worker until the lease ends, at most one of each key. Fewer than batch does not mean that there are no more.';
-
--- In a trigger, so that an event which somebody deletes or changes by hand lets its followers go as well.
-create function tenon.let_next_event_go() returns trigger
-  language plpgsql volatile security definer
-  set search_path = ''
-as $function$
-begin
-  update tenon.outbox as event set waits = false, followed = true
-  where event.id = (
-    select pg_catalog.min(first.id)
-    from tenon.outbox as first
-    where first.key = old.key and first.delivered_at is null and first.dead_at is null
-  );
-  return null;
-end
-$function$;
-comment on function tenon.let_next_event_go() is 'Trigger function: the next event of a key no longer waits when the one before it has ended.';
-
-create trigger outbox_ended
-  after update on tenon.outbox
-  for each row when (
-    old.followed and pg_catalog.num_nonnulls(old.delivered_at, old.dead_at) = 0
-    and pg_catalog.num_nonnulls(new.delivered_at, new.dead_at) = 1
-  )
-  execute function tenon.let_next_event_go();
-create trigger outbox_deleted
-  after delete on tenon.outbox
-  for each row when (old.followed)
-  execute function tenon.let_next_event_go();
+comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more.';
 
 create function tenon.complete_events(worker text, ids bigint[]) returns setof bigint
   language plpgsql volatile security definer
@@ -1646,9 +2161,8 @@ end
 $function$;
 comment on function tenon.purge_events(interval, integer) is 'Deletes events that were delivered longer ago, and with them their idempotency keys; returns how many: call it until it is less than batch. Dead events stay.';
 
-revoke all on function tenon.let_next_event_go() from public, anon, authenticated, service_role;
 revoke all on function
-  tenon.claim_events(text, integer, interval, integer, text[]),
+  tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
   tenon.fail_event(text, bigint, text, interval, integer),
   tenon.extend_events(text, bigint[], interval),
@@ -1657,7 +2171,7 @@ revoke all on function
   tenon.purge_events(interval, integer)
 from public, anon, authenticated;
 grant execute on function
-  tenon.claim_events(text, integer, interval, integer, text[]),
+  tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
   tenon.fail_event(text, bigint, text, interval, integer),
   tenon.extend_events(text, bigint[], interval),
@@ -1666,10 +2180,7 @@ grant execute on function
   tenon.purge_events(interval, integer)
 to service_role;
 `,
-        down: `drop trigger outbox_ended on tenon.outbox;
-drop trigger outbox_deleted on tenon.outbox;
-drop function tenon.let_next_event_go();
-drop function tenon.claim_events(text, integer, interval, integer, text[]);
+        down: `drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 drop function tenon.complete_events(text, bigint[]);
 drop function tenon.fail_event(text, bigint, text, interval, integer);
 drop function tenon.extend_events(text, bigint[], interval);

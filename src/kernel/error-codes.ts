@@ -139,6 +139,10 @@ const entries = {
   QUERY_FAILED: { retryable: false, summary: 'Any other error of the server; see sqlstate.' },
   RESOURCE_EXHAUSTED: { retryable: false, summary: 'The server ran out of disk, memory or another resource.' },
 
+  EVENT_CHANNEL: { retryable: false, summary: 'A name cannot be that of a channel or a topic.' },
+  EVENT_PAYLOAD: { retryable: false, summary: 'A payload of an event is too long, or does not fit its schema.' },
+  EVENT_POOLED: { retryable: false, summary: 'LISTEN was asked for through a pooler, which loses it.' },
+
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
   METADATA_FORMAT: { retryable: false, summary: 'Generated metadata is of another format, or is none.' },

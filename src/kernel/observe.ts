@@ -17,6 +17,15 @@ export type DatabaseEvent =
     }
   | { readonly type: 'verify'; readonly durationMs: number; readonly serverVersion: number; readonly pooled: boolean }
   | { readonly type: 'service'; readonly actor: string; readonly reason: string }
+  | {
+      readonly type: 'listen'
+      /** `lost`: the connection ended, `failed`: a new one could not be opened; another attempt follows either. */
+      readonly state: 'ready' | 'lost' | 'failed'
+      /** Channels that are listened on. */
+      readonly channels: number
+      /** Code of the error, when it failed. */
+      readonly error: string | undefined
+    }
   | { readonly type: 'retry' }
   | { readonly type: 'destroy'; readonly reason: string }
 

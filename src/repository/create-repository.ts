@@ -1,9 +1,10 @@
 /** Makes repositories. */
 import { TenonError } from '../kernel/errors.ts'
+import type { Validator } from '../kernel/validator.ts'
 import { createInsertMethods } from './insert-methods.ts'
 import { createReadMethods } from './read-methods.ts'
 import type { Repository } from './repository.ts'
-import { RepositoryCore, type Validator } from './repository-core.ts'
+import { RepositoryCore } from './repository-core.ts'
 import type { AnyTable, ColumnOf } from './table-shape.ts'
 import { createUpdateMethods } from './update-methods.ts'
 

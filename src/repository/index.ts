@@ -1,4 +1,6 @@
 /** tenon/repository: typed access to the tables of generated metadata. */
+
+export type { Validator } from '../kernel/validator.ts'
 export { createRepository, type RepositoryOptions } from './create-repository.ts'
 export type { Page } from './read-page.ts'
 export type {
@@ -17,7 +19,6 @@ export type {
   WhereArgument,
   WriteOptions,
 } from './repository.ts'
-export type { Validator } from './repository-core.ts'
 export type {
   AnyTable,
   ArrayConditions,

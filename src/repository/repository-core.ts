@@ -7,24 +7,13 @@ import { CompiledShapes } from '../kernel/compiled-shapes.ts'
 import { ValuesError } from '../kernel/errors.ts'
 import { all, binary, isAlwaysTrue, isNull, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
+import type { Validator } from '../kernel/validator.ts'
 import { plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { readOrder } from './order.ts'
 import type { Reading } from './read-rows.ts'
 import { readLoad, readSelect } from './relations.ts'
 import { whereNode } from './where.ts'
 import type { Values } from './write-rows.ts'
-
-/** Checks values: a zod schema, or anything with its `safeParse`. */
-export interface Validator {
-  safeParse(value: unknown):
-    | { readonly success: true; readonly data: unknown }
-    | {
-        readonly success: false
-        readonly error: {
-          readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[]
-        }
-      }
-}
 
 /** Options of a method, read where they are used. */
 export type Loose = Readonly<Record<string, unknown>>

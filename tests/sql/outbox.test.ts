@@ -166,10 +166,35 @@ describeOutbox('sql/modules/outbox/0002_relay.sql', (engine) => {
     await engine().script(`insert into tenon.outbox (topic, payload, headers, enqueued_role, available_at, delivered_at)
       select 't', '{}', '{}', 'r', now(), now() from generate_series(1, 100000); analyze tenon.outbox`)
     const plan = JSON.stringify(
-      await engine().admin(`explain select id from tenon.outbox where delivered_at is null and dead_at is null and not waits
+      await engine().admin(`explain select id from tenon.outbox where key is null and delivered_at is null and dead_at is null
         and available_at <= now() order by available_at, id limit 10`),
     )
-    expect(plan).toContain('outbox_available_at_idx')
+    expect(plan).toContain('outbox_free_idx')
+  })
+
+  it('hands out the events of a key in a row where it is asked to, up to one that is not due or of another topic', async () => {
+    for (const topic of ['a', 'a', 'a', 'b', 'a']) await enqueue(topic, 'k')
+    await enqueue('a', 'l')
+    const run = await claim('w', `, topics => array['a'], per_key => 10`)
+    expect(run.map(({ id, key }) => `${key}${id}`)).toEqual(['k1', 'k2', 'k3', 'l6'])
+    expect(await claim('v', ', per_key => 10'), 'the key is taken').toEqual([])
+    await complete('w', [run[0]?.['id']])
+    expect(await claim('v', ', per_key => 10'), 'it still is').toEqual([])
+    expect(await fail('w', run[1]?.['id'], '1 hour')).toBe('waiting')
+    await engine().as({ role: 'service_role' }, (query) =>
+      query('select tenon.release_events($1, $2::bigint[])', ['w', [run[2]?.['id']]]),
+    )
+    expect(await claim('v', ', per_key => 10'), 'the second is not due, and those behind it wait').toEqual([])
+    await engine().script('update tenon.outbox set available_at = now() where delivered_at is null')
+    expect(texts(await claim('v', ', per_key => 2'), 'id')).toEqual(['2', '3'])
+  })
+
+  it('finds other keys behind thousands of events of one that is taken', async () => {
+    await engine().script(`select tenon.enqueue_many((select jsonb_agg(jsonb_build_object('topic', 't', 'key', 'hot', 'payload', '{}')) from generate_series(1, 3000)));
+      select tenon.enqueue('t', key => 'cold' || n) from generate_series(1, 5) n; select tenon.enqueue('free')`)
+    expect(texts(await claim('a', ', batch => 2'), 'key')).toEqual(expect.arrayContaining(['hot']))
+    const found = await claim('b', ', batch => 10')
+    expect(new Set(texts(found, 'key'))).toEqual(new Set(['cold1', 'cold2', 'cold3', 'cold4', 'cold5']))
   })
 
   it('is taken back and made again', async () => {

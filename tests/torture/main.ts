@@ -16,6 +16,7 @@ import { lateCancels, naiveControl } from './late-cancels.ts'
 import { readLoginFacts } from './login-facts.ts'
 import { blockingLockControl, migrationKills, migrationRaces } from './migrations.ts'
 import { multiplexed, sharedConnectionControl } from './multiplexed.ts'
+import { cursorControl, outboxKills } from './outbox.ts'
 import { poolFairness } from './pool-fairness.ts'
 import { protocolFuzz } from './protocol-fuzz.ts'
 import { createRandom, type Random } from './random.ts'
@@ -119,6 +120,31 @@ const runs: Readonly<Record<string, Run>> = {
   'migration-kills': {
     go: ({ ledger, tell }) => migrationKills({ url: ledger.adminUrl, moments: ['before', 'after'], tell }),
     holds: { wrong: none, resumed: some },
+  },
+  outbox: {
+    go: ({ ledger, size, random, tell }) =>
+      outboxKills({
+        url: ledger.adminUrl,
+        random,
+        tell,
+        events: size(100_000),
+        writers: 8,
+        relays: 4,
+        relayKills: Math.max(2, size(20)),
+        listenerKills: Math.max(5, size(50)),
+      }),
+    holds: {
+      lost: none,
+      ghosts: none,
+      disordered: none,
+      untold: none,
+      repeated: (value) => Number(value) <= 20 * 600,
+      gaps: some,
+    },
+  },
+  'outbox-control': {
+    go: ({ ledger }) => cursorControl({ url: ledger.adminUrl, events: 3_000 }),
+    holds: { lost: some },
   },
   'protocol-fuzz': {
     go: async ({ ledger, size, ...scene }) =>

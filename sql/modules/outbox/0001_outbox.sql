@@ -17,6 +17,7 @@
 -- transactional: yes
 -- kind: feature
 -- down:
+--   drop function tenon.enqueue_many(jsonb);
 --   drop function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz);
 --   drop table tenon.outbox, tenon.outbox_keys;
 
@@ -39,8 +40,6 @@ create table tenon.outbox (
   last_error text,
   delivered_at timestamptz,
   dead_at timestamptz,
-  waits boolean not null default false,
-  followed boolean not null default false,
   constraint outbox_pkey primary key (id),
   -- The lengths keep every index entry below its limit of 2,704 bytes.
   constraint outbox_topic_check check (pg_catalog.length(topic) between 1 and 200),
@@ -62,14 +61,15 @@ comment on column tenon.outbox.enqueued_role is 'The role that enqueued it, whic
 comment on column tenon.outbox.available_at is 'Not handed out before. A failed attempt moves it.';
 comment on column tenon.outbox.attempts is 'How often it was handed out.';
 comment on column tenon.outbox.claimed_until is 'Until then it is the claimer''s; afterwards it is handed out again.';
-comment on column tenon.outbox.waits is 'Put aside by a claim because an earlier event of its key is open; claims do not look at it until that one lets it go.';
-comment on column tenon.outbox.followed is 'An event of its key waits: the next one is let go when this one is delivered or dead.';
 comment on column tenon.outbox.dead_at is 'Given up: not handed out and no longer in the way of its key, until tenon.revive_events.';
 
 -- Small however many delivered events there are. Nothing of a claim is in them: an indexed column would cost the HOT update.
+create index outbox_free_idx on tenon.outbox (available_at, id)
+  where key is null and delivered_at is null and dead_at is null;
 create index outbox_available_at_idx on tenon.outbox (available_at, id)
-  where delivered_at is null and dead_at is null and not waits;
-create index outbox_key_idx on tenon.outbox (key, id)
+  where key is not null and delivered_at is null and dead_at is null;
+-- By a hash first, so that a claim can begin at any place among the keys, each as likely as the others.
+create index outbox_key_idx on tenon.outbox (pg_catalog.hashtext(key), key, id)
   where key is not null and delivered_at is null and dead_at is null;
 create unique index outbox_idempotency_key_key on tenon.outbox (topic, idempotency_key)
   where idempotency_key is not null;
@@ -154,3 +154,74 @@ $function$;
 comment on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) is 'Adds an event to this transaction and returns its id; that of the first one when the topic has the idempotency key already. Notifies channel tenon_outbox, without data.';
 revoke all on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) from public, anon;
 grant execute on function tenon.enqueue(text, jsonb, text, jsonb, text, timestamptz) to authenticated, service_role;
+
+create function tenon.enqueue_many(events jsonb) returns setof bigint
+  language plpgsql volatile security definer
+  set search_path = ''
+as $function$
+#variable_conflict use_column
+declare
+  moment constant timestamptz := pg_catalog.now();
+  keys constant text[] := array(
+    select distinct item.value operator(pg_catalog.->>) 'key'
+    from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)
+    where item.value operator(pg_catalog.->>) 'key' is not null
+    order by 1
+  );
+  found_keys integer;
+begin
+  -- As in enqueue; in order of the keys, so that two callers with the same keys do not wait for each other.
+  while pg_catalog.cardinality(keys) > 0 loop
+    insert into tenon.outbox_keys (key) select pg_catalog.unnest(keys) on conflict do nothing;
+    perform from tenon.outbox_keys as held where held.key = any (keys) order by held.key for no key update;
+    get diagnostics found_keys = row_count;
+    exit when found_keys = pg_catalog.cardinality(keys);
+  end loop;
+
+  return query
+  with given as materialized (
+    select
+      pg_catalog.nextval('tenon.outbox_id_seq') as id,
+      item.place,
+      item.value operator(pg_catalog.->>) 'topic' as topic,
+      item.value operator(pg_catalog.->>) 'key' as key,
+      (item.value operator(pg_catalog.->>) 'payload')::pg_catalog.jsonb as payload,
+      coalesce((item.value operator(pg_catalog.->>) 'headers')::pg_catalog.jsonb, '{}') as headers,
+      item.value operator(pg_catalog.->>) 'idempotency_key' as idempotency_key,
+      coalesce((item.value operator(pg_catalog.->>) 'available_at')::pg_catalog.timestamptz, moment) as available_at
+    from pg_catalog.jsonb_array_elements(enqueue_many.events) with ordinality as item (value, place)
+  ), written as (
+    insert into tenon.outbox as event (id, topic, key, payload, headers, idempotency_key, available_at, enqueued_by, enqueued_role)
+      overriding system value
+    select
+      given.id, given.topic, given.key, given.payload, given.headers, given.idempotency_key, given.available_at,
+      nullif(
+        nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::pg_catalog.jsonb operator(pg_catalog.->>) 'sub',
+        ''
+      ),
+      coalesce(nullif(pg_catalog.current_setting('role'), 'none'), session_user)
+    from given
+    order by given.place
+    on conflict (topic, idempotency_key) where idempotency_key is not null do nothing
+    returning event.id, event.topic, event.idempotency_key
+  )
+  select coalesce(
+    own.id,
+    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key),
+    (select event.id from tenon.outbox as event where event.topic = given.topic and event.idempotency_key = given.idempotency_key)
+  )
+  from given
+  left join written as own on own.id = given.id
+  order by given.place;
+
+  if exists (
+    select from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)
+    where coalesce((item.value operator(pg_catalog.->>) 'available_at')::pg_catalog.timestamptz, moment) <= moment
+  ) then
+    perform pg_catalog.pg_notify('tenon_outbox', '');
+  end if;
+end
+$function$;
+comment on function tenon.enqueue_many(jsonb) is 'Adds events to this transaction, in their order, and returns their ids: an array of objects with topic, payload (JSON as text), key, headers (JSON as text), idempotency_key, available_at.';
+revoke all on function tenon.enqueue_many(jsonb) from public, anon;
+grant execute on function tenon.enqueue_many(jsonb) to authenticated, service_role;

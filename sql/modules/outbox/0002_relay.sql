@@ -8,7 +8,7 @@
 --   fail_event the same max_attempts. A process that dies with an event is counted as well.
 --   A relay claims until nothing comes, then waits for channel tenon_outbox or some seconds: notifications are a hint.
 -- parameters: none. worker text, batch integer default 100, lease interval default 1 minute, max_attempts integer default 10,
---   topics text[] default all, ids bigint[], id bigint, error text (kept to 500 characters; a code rather than a message with
+--   topics text[] default all, per_key integer default 1, ids bigint[], id bigint, error text (kept to 500 characters; a code rather than a message with
 --   data), retry_in interval (null for never again), older_than interval
 -- privilege: CREATE on schema tenon
 -- oldest postgresql: 15
@@ -17,10 +17,7 @@
 -- transactional: yes
 -- kind: feature
 -- down:
---   drop trigger outbox_ended on tenon.outbox;
---   drop trigger outbox_deleted on tenon.outbox;
---   drop function tenon.let_next_event_go();
---   drop function tenon.claim_events(text, integer, interval, integer, text[]);
+--   drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 --   drop function tenon.complete_events(text, bigint[]);
 --   drop function tenon.fail_event(text, bigint, text, interval, integer);
 --   drop function tenon.extend_events(text, bigint[], interval);
@@ -36,7 +33,8 @@ create function tenon.claim_events(
   batch integer default 100,
   lease interval default '1 minute',
   max_attempts integer default 10,
-  topics text[] default null
+  topics text[] default null,
+  per_key integer default 1
 ) returns table (
   id bigint,
   topic text,
@@ -52,54 +50,197 @@ create function tenon.claim_events(
 )
   language plpgsql volatile security definer
   set search_path = ''
+  -- The table can be empty when a plan is made and hold a million events when it is used.
+  set plan_cache_mode = 'force_custom_plan'
 as $function$
 #variable_conflict use_column
 declare
   moment constant timestamptz := pg_catalog.clock_timestamp();
+  -- Events that are looked at for one that is handed out. Behind many of few keys other keys are looked for in another way.
+  looked_at constant integer := 4 * claim_events.batch;
+  candidates bigint[];
+  looked bigint;
   picked bigint[];
-  last_at timestamptz := moment;
-  last_id bigint := 9223372036854775807;
+  heads bigint[];
+  followers bigint[];
+  locked bigint[];
+  pivot integer;
 begin
   if coalesce(claim_events.worker, '') = '' or not coalesce(claim_events.batch >= 1, false)
     or not coalesce(claim_events.lease > interval '0', false) or not coalesce(claim_events.max_attempts >= 1, false)
+    or not coalesce(claim_events.per_key >= 1, false)
   then
     raise exception using
       errcode = 'invalid_parameter_value',
-      message = 'claim_events takes a worker with a name, and batch, lease and max_attempts above zero';
+      message = 'claim_events takes a worker with a name, and batch, lease, max_attempts and per_key above zero';
   end if;
 
+  -- Of those without a key and of those with one the ones that are due first; either half, or more where the other has less.
+  heads := array[]::bigint[];
+  -- Of what is looked at only the first of each key can be the first of its key at all.
+  select coalesce(pg_catalog.array_agg(earliest.id), '{}'), coalesce(pg_catalog.sum(earliest.number), 0) into candidates, looked
+  from (
+    select pg_catalog.min(event.id) as id, pg_catalog.count(*) as number
+    from (
+      select due.id, due.key
+      from tenon.outbox as due
+      where due.key is not null and due.delivered_at is null and due.dead_at is null
+        and due.available_at <= moment
+        and (due.claimed_until is null or due.claimed_until <= moment)
+        and (claim_events.topics is null or due.topic = any (claim_events.topics))
+      order by due.available_at, due.id
+      limit looked_at
+    ) as event
+    group by event.key
+  ) as earliest;
   picked := array(
     select event.id
     from tenon.outbox as event
-    where event.delivered_at is null and event.dead_at is null and not event.waits
+    where event.key is null and event.delivered_at is null and event.dead_at is null
       and event.available_at <= moment
       and (event.claimed_until is null or event.claimed_until <= moment)
       and (claim_events.topics is null or event.topic = any (claim_events.topics))
-      -- The first open event of its key. As a subquery that is asked per candidate: NOT EXISTS may become a join with all
-      -- open events. It cannot overlook an earlier one, because enqueue gives the ids of a key in order of commit.
-      and (event.key is null or event.id = (
-        select pg_catalog.min(first.id)
-        from tenon.outbox as first
-        where first.key = event.key and first.delivered_at is null and first.dead_at is null
-      ))
     order by event.available_at, event.id
-    limit claim_events.batch
+    limit case when pg_catalog.cardinality(candidates) = 0 then claim_events.batch else (claim_events.batch + 1) / 2 end
     for update of event skip locked
   );
+
+  if pg_catalog.cardinality(candidates) > 0 then
+    heads := array(
+      select event.id
+      from tenon.outbox as event
+      where event.id = any (candidates) and event.delivered_at is null and event.dead_at is null
+        and (event.claimed_until is null or event.claimed_until <= moment)
+        -- The first open event of its key. It cannot overlook an earlier one, because enqueue gives the ids of a key in order
+        -- of commit.
+        and event.id = (
+          select first.id
+          from tenon.outbox as first
+          where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(event.key) and first.key = event.key
+            and first.delivered_at is null and first.dead_at is null
+          order by first.id
+          limit 1
+        )
+      order by event.available_at, event.id
+      limit claim_events.batch - pg_catalog.cardinality(picked)
+      for update of event skip locked
+    );
+  end if;
+
+  -- All that was looked at may be of few keys, whose first events somebody has or are not due. The keys themselves are gone
+  -- through then, from any place on and once around.
+  if looked = looked_at
+    and pg_catalog.cardinality(heads) < (claim_events.batch - pg_catalog.cardinality(picked) + 1) / 2
+  then
+    pivot := (pg_catalog.random() * 4294967295 - 2147483648)::integer;
+    for half in 1 .. 2 loop
+      candidates := array(
+        with recursive walk as (
+          (
+            select first.key, first.id, first.topic, first.available_at, first.claimed_until, 1 as step
+            from tenon.outbox as first
+            where first.key is not null and first.delivered_at is null and first.dead_at is null
+              and (half = 2 or pg_catalog.hashtext(first.key) >= pivot)
+            order by pg_catalog.hashtext(first.key), first.key, first.id
+            limit 1
+          )
+          union all
+          select next.key, next.id, next.topic, next.available_at, next.claimed_until, walk.step + 1
+          from walk
+          cross join lateral (
+            select first.key, first.id, first.topic, first.available_at, first.claimed_until
+            from tenon.outbox as first
+            where first.key is not null and first.delivered_at is null and first.dead_at is null
+              and (pg_catalog.hashtext(first.key), first.key) > (pg_catalog.hashtext(walk.key), walk.key)
+            order by pg_catalog.hashtext(first.key), first.key, first.id
+            limit 1
+          ) as next
+          where walk.step < looked_at and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
+        )
+        select walk.id
+        from walk
+        where walk.available_at <= moment and (walk.claimed_until is null or walk.claimed_until <= moment)
+          and (claim_events.topics is null or walk.topic = any (claim_events.topics))
+        limit claim_events.batch - pg_catalog.cardinality(picked) - pg_catalog.cardinality(heads)
+      );
+      heads := heads || array(
+        select event.id
+        from tenon.outbox as event
+        where event.id = any (candidates) and event.id <> all (heads) and event.delivered_at is null and event.dead_at is null
+          and (event.claimed_until is null or event.claimed_until <= moment)
+        for update of event skip locked
+      );
+      exit when pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) >= claim_events.batch;
+    end loop;
+  end if;
+
+  -- Whoever has the first event of a key has the key: those right behind it can go along, up to the first that is not due, is
+  -- of another topic, or somebody holds.
+  locked := array[]::bigint[];
+  if claim_events.per_key > 1 and pg_catalog.cardinality(heads) > 0
+    and pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) < claim_events.batch
+  then
+    followers := array(
+      select behind.id
+      from tenon.outbox as head
+      cross join lateral (
+        select run.id, run.place
+        from (
+          select next.id, pg_catalog.row_number() over (order by next.id) as place,
+            pg_catalog.bool_and(
+              next.available_at <= moment
+              and (next.claimed_until is null or next.claimed_until <= moment)
+              and (claim_events.topics is null or next.topic = any (claim_events.topics))
+            ) over (order by next.id) as goes_along
+          from (
+            select later.id, later.available_at, later.claimed_until, later.topic
+            from tenon.outbox as later
+            where pg_catalog.hashtext(later.key) = pg_catalog.hashtext(head.key) and later.key = head.key and later.id > head.id
+              and later.delivered_at is null and later.dead_at is null
+            order by later.id
+            limit least(claim_events.per_key - 1, 2 * claim_events.batch / pg_catalog.cardinality(heads))
+          ) as next
+        ) as run
+        where run.goes_along
+      ) as behind
+      where head.id = any (heads)
+      -- The second of every key before the third of any.
+      order by behind.place, behind.id
+      limit claim_events.batch - pg_catalog.cardinality(heads) - pg_catalog.cardinality(picked)
+    );
+    locked := array(
+      select event.id
+      from tenon.outbox as event
+      where event.id = any (followers) and event.delivered_at is null and event.dead_at is null
+        and (event.claimed_until is null or event.claimed_until <= moment)
+      order by event.id
+      for update of event skip locked
+    );
+    -- Behind one that somebody ends at this moment nothing goes along.
+    if pg_catalog.cardinality(locked) < pg_catalog.cardinality(followers) then
+      locked := array(
+        select run.id
+        from (
+          select event.id, pg_catalog.bool_and(event.id = any (locked)) over (partition by event.key order by event.id) as goes_along
+          from tenon.outbox as event where event.id = any (followers)
+        ) as run
+        where run.goes_along
+      );
+    end if;
+  end if;
 
   return query
   with taken as (
     update tenon.outbox as event set
-      attempts = event.attempts + case when fate.dead then 0 else 1 end,
-      claimed_by = case when not fate.dead then claim_events.worker end,
-      claimed_until = case when not fate.dead then moment + claim_events.lease end,
-      dead_at = case when fate.dead then moment end,
-      last_error = case when fate.dead and event.claimed_by is not null then 'the lease ended' else event.last_error end
-    from (
-      select own.id, own.attempts >= claim_events.max_attempts as dead
-      from tenon.outbox as own where own.id = any (picked)
-    ) as fate
-    where event.id = fate.id
+      attempts = event.attempts + case when event.attempts < claim_events.max_attempts then 1 else 0 end,
+      claimed_by = case when event.attempts < claim_events.max_attempts then claim_events.worker end,
+      claimed_until = case when event.attempts < claim_events.max_attempts then moment + claim_events.lease end,
+      dead_at = case when event.attempts >= claim_events.max_attempts then moment end,
+      last_error = case
+        when event.attempts >= claim_events.max_attempts and event.claimed_by is not null then 'the lease ended'
+        else event.last_error
+      end
+    where event.id = any (picked || heads || locked)
     returning event.*
   )
   select
@@ -108,89 +249,9 @@ begin
   from taken
   where taken.dead_at is null
   order by taken.id;
-
-  -- One key with a long queue must not slow down the others: where many events had to be passed over because an earlier
-  -- one of their key is open, they are put aside. 500 of them cost a claim about 5 ms.
-  if pg_catalog.cardinality(picked) = claim_events.batch then
-    select event.available_at, event.id into last_at, last_id
-    from tenon.outbox as event where event.id = picked[claim_events.batch];
-  end if;
-  perform from tenon.outbox as event
-  where event.delivered_at is null and event.dead_at is null and not event.waits
-    and (event.available_at, event.id) <= (last_at, last_id)
-    and event.key is not null and event.claimed_until is null
-  offset 500 limit 1;
-  if not found then return; end if;
-
-  with passed as materialized (
-    select event.id, event.key
-    from tenon.outbox as event
-    where event.delivered_at is null and event.dead_at is null and not event.waits
-      and (event.available_at, event.id) <= (last_at, last_id)
-      and event.key is not null and event.claimed_until is null
-      and event.id > (
-        select pg_catalog.min(first.id)
-        from tenon.outbox as first
-        where first.key = event.key and first.delivered_at is null and first.dead_at is null
-      )
-    order by event.available_at, event.id
-    limit 10000
-    for update of event skip locked
-  ), open_first as materialized (
-    -- Locked, so that it cannot end between here and the commit without seeing who waits for it; and written, so that
-    -- under REPEATABLE READ it cannot either. Whoever ends it right now is left alone, and its followers too.
-    select first.id
-    from tenon.outbox as first
-    where first.delivered_at is null and first.dead_at is null and first.id in (
-      select (
-        select pg_catalog.min(earliest.id)
-        from tenon.outbox as earliest
-        where earliest.key = queue.key and earliest.delivered_at is null and earliest.dead_at is null
-      )
-      from (select distinct passed.key from passed) as queue
-    )
-    for update of first skip locked
-  ), marked as (
-    update tenon.outbox as event set followed = true
-    from open_first
-    where event.id = open_first.id
-    returning event.key
-  )
-  update tenon.outbox as event set waits = true
-  from passed join marked on marked.key = passed.key
-  where event.id = passed.id;
 end
 $function$;
-comment on function tenon.claim_events(text, integer, interval, integer, text[]) is 'Hands out due events to a worker until the lease ends, at most one of each key. Fewer than batch does not mean that there are no more.';
-
--- In a trigger, so that an event which somebody deletes or changes by hand lets its followers go as well.
-create function tenon.let_next_event_go() returns trigger
-  language plpgsql volatile security definer
-  set search_path = ''
-as $function$
-begin
-  update tenon.outbox as event set waits = false, followed = true
-  where event.id = (
-    select pg_catalog.min(first.id)
-    from tenon.outbox as first
-    where first.key = old.key and first.delivered_at is null and first.dead_at is null
-  );
-  return null;
-end
-$function$;
-comment on function tenon.let_next_event_go() is 'Trigger function: the next event of a key no longer waits when the one before it has ended.';
-
-create trigger outbox_ended
-  after update on tenon.outbox
-  for each row when (
-    old.followed and pg_catalog.num_nonnulls(old.delivered_at, old.dead_at) = 0
-    and pg_catalog.num_nonnulls(new.delivered_at, new.dead_at) = 1
-  )
-  execute function tenon.let_next_event_go();
-create trigger outbox_deleted
-  after delete on tenon.outbox
-  for each row when (old.followed)
-  execute function tenon.let_next_event_go();
+comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more.';
 
 create function tenon.complete_events(worker text, ids bigint[]) returns setof bigint
   language plpgsql volatile security definer
@@ -314,9 +375,8 @@ end
 $function$;
 comment on function tenon.purge_events(interval, integer) is 'Deletes events that were delivered longer ago, and with them their idempotency keys; returns how many: call it until it is less than batch. Dead events stay.';
 
-revoke all on function tenon.let_next_event_go() from public, anon, authenticated, service_role;
 revoke all on function
-  tenon.claim_events(text, integer, interval, integer, text[]),
+  tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
   tenon.fail_event(text, bigint, text, interval, integer),
   tenon.extend_events(text, bigint[], interval),
@@ -325,7 +385,7 @@ revoke all on function
   tenon.purge_events(interval, integer)
 from public, anon, authenticated;
 grant execute on function
-  tenon.claim_events(text, integer, interval, integer, text[]),
+  tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
   tenon.fail_event(text, bigint, text, interval, integer),
   tenon.extend_events(text, bigint[], interval),

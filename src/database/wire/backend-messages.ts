@@ -164,6 +164,24 @@ export function serverErrorFields({ fields }: ErrorReport): ServerErrorFields {
   }
 }
 
+/** What NOTIFY told. */
+export interface Notification {
+  readonly channel: string
+  readonly payload: string
+  /** Process of the backend that sent it. */
+  readonly processId: number
+}
+
+/** Reads a NotificationResponse. */
+export function readNotification(buffer: Buffer, start: number, end: number): Notification {
+  const channelEnd = cstringEnd(buffer, start + 4, end)
+  return {
+    processId: buffer.readInt32BE(start),
+    channel: buffer.toString('utf8', start + 4, channelEnd),
+    payload: buffer.toString('utf8', channelEnd + 1, cstringEnd(buffer, channelEnd + 1, end)),
+  }
+}
+
 /** Reads a ParameterStatus: a setting the server reports whenever it changes. */
 export function readParameterStatus(
   buffer: Buffer,

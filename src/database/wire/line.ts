@@ -5,7 +5,14 @@
  * in flight; each one's answer ends at its own ReadyForQuery. It refuses to decide what is sent, and to map errors.
  */
 import type { Buffer } from 'node:buffer'
-import { code, ProtocolViolation, readParameterStatus, type TypeParsers } from './backend-messages.ts'
+import {
+  code,
+  type Notification,
+  ProtocolViolation,
+  readNotification,
+  readParameterStatus,
+  type TypeParsers,
+} from './backend-messages.ts'
 import { type FrameHandler, FrameReader } from './frame-reader.ts'
 import { MessageWriter } from './message-writer.ts'
 import { SimpleUnit } from './simple-unit.ts'
@@ -72,6 +79,12 @@ export class Line {
   loss: Loss | undefined
   /** Units written, each of them one round trip. */
   roundTrips = 0
+  /** Told of every notification; without it they go where other messages go that belong to no unit. */
+  onNotification: ((notification: Notification) => void) | undefined
+  /** Told once, when the line has ended. */
+  onEnd: ((loss: Loss) => void) | undefined
+  /** Channels that somebody listens on whoever has the line: what clean-up takes away is taken up again. */
+  listens: Iterable<string> = []
 
   readonly #ownParsers: TypeParsers
   #parsersOf: object | undefined
@@ -197,6 +210,7 @@ export class Line {
       unit.abandon()
       settle({ unit, loss, sent: i < written, elapsedMs: now - since, waitedMs: since - handedOver })
     }
+    this.onEnd?.(loss)
   }
 
   #frame(messageCode: number, buffer: Buffer, start: number, end: number): void {
@@ -205,6 +219,10 @@ export class Line {
       messageCode === code.parameterStatus ||
       messageCode === code.notificationResponse
     ) {
+      if (messageCode === code.notificationResponse && this.onNotification !== undefined) {
+        this.onNotification(readNotification(buffer, start, end))
+        return
+      }
       if (messageCode === code.parameterStatus) this.#parameter(readParameterStatus(buffer, start, end))
       this.channel.unsolicited(buffer.subarray(start - 5, end))
       return

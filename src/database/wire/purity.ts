@@ -28,7 +28,9 @@ export const pureFunctions: ReadonlySet<string> = new Set(
  * The same of well-known extensions. A name of these is harmless only on a database where every function that has it belongs to one of the
  * extensions that sql/checks/login.sql lists.
  */
-export const extensionFunctions: ReadonlySet<string> = new Set('similarity word_similarity strict_word_similarity unaccent'.split(' '))
+export const extensionFunctions: ReadonlySet<string> = new Set(
+  'similarity word_similarity strict_word_similarity unaccent'.split(' '),
+)
 
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
 const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
