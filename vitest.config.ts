@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'features',
           include: ['tests/features/**/*.test.ts'],
           globalSetup: ['tests/support/servers.ts'],
-          testTimeout: 30_000,
+          testTimeout: 60_000,
           hookTimeout: 60_000,
         },
       },

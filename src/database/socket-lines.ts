@@ -93,7 +93,8 @@ export class SocketLines implements LineSource {
     if (this.#closed) throw databaseClosed()
     const client = newClient(this.#openPool())
     // The server may accept and say nothing.
-    const timer = setTimeout(() => destroyClient(client), this.#options.connectTimeoutMs || undefined)
+    const { connectTimeoutMs } = this.#options
+    const timer = connectTimeoutMs > 0 ? setTimeout(() => destroyClient(client), connectTimeoutMs) : undefined
     try {
       await client.connect()
     } catch (error) {

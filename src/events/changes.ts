@@ -4,13 +4,14 @@
  * Stands on the SQL module `changes`, whose triggers tell keys and never values.
  */
 import { createHash } from 'node:crypto'
-import type { Kysely, Selectable } from 'kysely'
+import type { AliasableExpression, Expression, ExpressionBuilder, Kysely, Selectable, SqlBool } from 'kysely'
 import { type Database, factsOf } from '../database/index.ts'
-import { TenonError } from '../kernel/errors.ts'
+import { isTenonError, TenonError } from '../kernel/errors.ts'
 import type { Executor } from '../kernel/executor.ts'
+import { bound, cast, choose, constant, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { follow } from './subscribe.ts'
-import type { Subscription, SubscriptionOptions } from './subscription.ts'
+import { callGuarded, type Subscription, type SubscriptionOptions } from './subscription.ts'
 
 /** A generated table: `tables.orders`. */
 interface WatchedTable extends TableMetadata {
@@ -34,8 +35,9 @@ export interface ChangeOptions extends SubscriptionOptions {
   /** Who reads the rows: a session, or `db.service()`. */
   readonly as: Executor
   /**
-   * Also tells of rows that the executor does not see, with their keys alone: deleted ones, and those that a policy hides. Nobody can say
-   * whether a row that is gone was visible, so a session of an end user should not ask for them.
+   * Also tells of rows that the executor does not see, with their keys alone: deleted ones, and those that a policy hides. Without it no
+   * delete is told, nor an update that takes a row out of sight: nobody can say any more whether it was visible. So a session of an end user
+   * should not ask for them, and a screen should read its list again now and then.
    */
   readonly hidden?: boolean | undefined
 }
@@ -65,8 +67,8 @@ export function changes<T extends WatchedTable, DB>(
       message: `${table.key} has no primary key, so its rows cannot be told apart`,
       hint: 'Give it one, and let tenon.watch_table() watch it.',
     })
-  const read = keyReader(table, as)
-  const messages = follow(db, channelOf(table), following, (text) => read(text))
+  const parseKey = keyParser(table, as)
+  const messages = follow(db, channelOf(table), following, (text) => readMessage(table, text))
   const waiting: Change<T>[] = []
   const next = async (): Promise<IteratorResult<Change<T>, undefined>> => {
     for (;;) {
@@ -75,17 +77,37 @@ export function changes<T extends WatchedTable, DB>(
       const message = await messages.next()
       if (message.done === true) return { done: true, value: undefined }
       const { operation, keys } = message.value
-      if (operation === 'truncate' || keys === undefined) {
-        options.onGap?.({ reason: 'bulk' })
-        continue
-      }
-      const rows = operation === 'delete' && !hidden ? [] : await readRows(as, table, keys)
-      keys.forEach((key, i) => {
-        const row = rows[i]
-        // The row and the key are of the table, whose type the caller gave.
-        if (row !== undefined || hidden) waiting.push({ operation, key, row } as Change<T>)
-      })
+      if (operation === 'truncate' || keys === undefined) callGuarded(options.onGap, { reason: 'bulk' })
+      else if (operation !== 'delete' || hidden) waiting.push(...(await read(operation, keys)))
     }
+  }
+  /** The changes of one message; none where a stranger sent it. */
+  const read = async (operation: Change<T>['operation'], keys: readonly KeyText[]): Promise<Change<T>[]> => {
+    const found: Change<T>[] = []
+    try {
+      for (let i = 0; i < keys.length; i += keysAtOnce) {
+        const some = keys.slice(i, i + keysAtOnce)
+        const rows = operation === 'delete' ? new Map<number, Key>() : await readRows(as, table, some)
+        some.forEach((texts, place) => {
+          const row = rows.get(place)
+          const key =
+            row === undefined
+              ? parseKey(texts)
+              : Object.fromEntries(table.primaryKey.map((column) => [column, row[column]]))
+          // The row and the key are of the table, whose type the caller gave.
+          if (row !== undefined || hidden) found.push({ operation, key, row } as Change<T>)
+        })
+      }
+    } catch (error) {
+      if (isTenonError(error) && (error.code === 'QUERY_DATA' || error.code === 'EVENT_PAYLOAD')) {
+        callGuarded(options.onInvalid, error)
+        return found
+      }
+      // A loop that fails here does not leave by itself.
+      await messages[Symbol.asyncDispose]()
+      throw error
+    }
+    return found
   }
   return {
     ready: messages.ready,
@@ -102,11 +124,16 @@ export function changes<T extends WatchedTable, DB>(
 }
 
 type Key = Readonly<Record<string, unknown>>
+/** Columns of a key in their order, as text that does not depend on anybody's settings. */
+type KeyText = readonly string[]
+
+/** One statement compares each of its rows with each of these. */
+const keysAtOnce = 100
 
 interface Message {
   readonly operation: 'insert' | 'update' | 'delete' | 'truncate'
   /** Undefined when there were too many. */
-  readonly keys: readonly Key[] | undefined
+  readonly keys: readonly KeyText[] | undefined
 }
 
 /** As tenon.change_channel() names it. */
@@ -115,31 +142,33 @@ function channelOf({ schema, name }: TableMetadata): string {
 }
 
 /** Reads what tenon.tell_changes() tells; anybody else can send to the channel too. */
-function keyReader({ key, primaryKey, columns }: TableMetadata, as: Executor): (text: string) => Message {
+function readMessage({ key, primaryKey }: TableMetadata, text: string): Message {
+  try {
+    const { operation, keys } = JSON.parse(text) as { readonly operation: unknown; readonly keys?: unknown }
+    if (!isOperation(operation)) throw new TypeError('no operation')
+    if (keys === undefined) return { operation, keys }
+    const isKey = (values: unknown) =>
+      Array.isArray(values) && values.length === primaryKey.length && values.every((value) => typeof value === 'string')
+    if (!Array.isArray(keys) || !keys.every(isKey)) throw new TypeError('other keys')
+    return { operation, keys }
+  } catch (cause) {
+    throw new TenonError({
+      code: 'EVENT_PAYLOAD',
+      message: `what was told of changes of ${key} cannot be read`,
+      hint: 'Generate the metadata and call tenon.watch_table() again after the key was changed.',
+      cause,
+    })
+  }
+}
+
+/** Keys of rows that are not read: as rows would have them. */
+function keyParser({ primaryKey, columns }: TableMetadata, as: Executor): (texts: KeyText) => Key {
   const { parserOf } = factsOf(as.getExecutor())
   const parsers = primaryKey.map((column) => {
     const { typeName = '', baseTypeName, array = false } = columns[column] ?? {}
     return [column, parserOf(baseTypeName ?? typeName, array)] as const
   })
-  return (text) => {
-    try {
-      const { operation, keys } = JSON.parse(text) as { readonly operation: unknown; readonly keys?: unknown }
-      if (!isOperation(operation)) throw new TypeError('no operation')
-      if (keys === undefined) return { operation, keys }
-      const read = (values: readonly string[]) => {
-        if (values.length !== parsers.length) throw new TypeError('another key')
-        return Object.fromEntries(parsers.map(([column, parse], i) => [column, parse(values[i] as string)]))
-      }
-      return { operation, keys: (keys as readonly (readonly string[])[]).map(read) }
-    } catch (cause) {
-      throw new TenonError({
-        code: 'EVENT_PAYLOAD',
-        message: `what was told of changes of ${key} cannot be read`,
-        hint: 'Generate the metadata and call tenon.watch_table() again after the key was changed.',
-        cause,
-      })
-    }
-  }
+  return (texts) => Object.fromEntries(parsers.map(([column, parse], i) => [column, parse(texts[i] as string)]))
 }
 
 const operations: ReadonlySet<unknown> = new Set(['insert', 'update', 'delete', 'truncate'])
@@ -148,18 +177,37 @@ function isOperation(value: unknown): value is Message['operation'] {
   return operations.has(value)
 }
 
-/** The rows of keys, in their order; undefined for those that are not seen. */
-async function readRows(as: Executor, table: TableMetadata, keys: readonly Key[]): Promise<readonly unknown[]> {
+const placeName = 'tenonplace'
+
+/** The rows that are seen, by the place of their key. The server compares: only it knows when two texts are one value. */
+async function readRows(
+  as: Executor,
+  { key, primaryKey, columns }: TableMetadata,
+  keys: readonly KeyText[],
+): Promise<ReadonlyMap<number, Key>> {
   // Whatever runs queries is a Kysely; the table is known when the program runs, and the type of the result is the caller's.
   const untyped = as as unknown as Kysely<Record<string, Key>>
   const rows = await untyped
-    .selectFrom(table.key)
+    .selectFrom(key)
     .selectAll()
-    .where((eb) => eb.or(keys.map((key) => eb.and(table.primaryKey.map((column) => eb(column, '=', key[column]))))))
+    .select((eb) => placeOf(keys.map((texts) => eb.and(sameKey(eb, texts)))).as(placeName))
+    .where((eb) => eb.or(keys.map((texts) => eb.and(sameKey(eb, texts)))))
     .execute()
-  const identify = (key: Key) => JSON.stringify(table.primaryKey.map((column) => String(toPlain(key[column]))))
-  const found = new Map(rows.map((row) => [identify(row), row]))
-  return keys.map((key) => found.get(identify(key)))
+  return new Map(rows.map(({ [placeName]: place, ...row }) => [Number(place), row]))
+
+  function sameKey(eb: ExpressionBuilder<Record<string, Key>, string>, texts: KeyText) {
+    return primaryKey.map((column, i) =>
+      eb(column, '=', expressionOf(cast(bound(texts[i], 'text'), columns[column]?.type ?? 'text'))),
+    )
+  }
 }
 
-const toPlain = (value: unknown): unknown => (value instanceof Date ? value.toISOString() : value)
+/** The place of the first condition that holds. */
+function placeOf(conditions: readonly Expression<SqlBool>[]): AliasableExpression<number> {
+  return expressionOf(
+    conditions.reduceRight<Sql>(
+      (otherwise, condition, i) => choose(nodeOf(condition), constant(i), otherwise),
+      constant(null),
+    ),
+  )
+}

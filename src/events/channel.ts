@@ -17,7 +17,7 @@ export interface Channel<T> {
   /** As the server knows it: the name, or of a long one its beginning and a hash. */
   readonly id: string
   readonly schema: Validator<T> | undefined
-  /** A channel of the same payloads for one of many, such as a tenant or a room: `name:key`. */
+  /** A channel of the same payloads for one of many, such as a tenant or a room: `name:key`, with colons of the key doubled. */
   of(key: string): Channel<T>
 }
 
@@ -41,7 +41,7 @@ export function defineChannel<T = unknown>(name: string, schema?: Validator<T>):
       message: 'the name of a channel is empty, or no text that PostgreSQL can hold',
       hint: "Use a name of your own, such as 'orders'.",
     })
-  return { name, id: toId(name), schema, of: (key) => defineChannel(`${name}:${key}`, schema) }
+  return { name, id: toId(name), schema, of: (key) => defineChannel(`${name}:${key.replaceAll(':', '::')}`, schema) }
 }
 
 function toId(name: string): string {

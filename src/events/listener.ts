@@ -3,6 +3,7 @@
  *
  * Owns keeping it alive: LISTEN for whoever comes, again after every loss, a heartbeat that finds half-open sockets, and the news of a gap.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, type ListeningConnection, openListening, tellObserver } from '../database/index.ts'
 import { TenonError } from '../kernel/errors.ts'
@@ -57,7 +58,8 @@ export class Listener {
     listened.receivers.add(receiver)
     if (!this.#running) {
       this.#running = true
-      void this.#run()
+      // Whoever subscribes inside a transaction must not make the connection a part of it.
+      outside(() => void this.#run())
     } else this.#wake?.()
     return listened.ready.promise
   }
@@ -108,7 +110,7 @@ export class Listener {
     }
     this.#running = false
     // Somebody may have come while the connection was being closed.
-    if (this.#channels.size > 0 && !this.#running) {
+    if (this.#channels.size > 0) {
       this.#running = true
       void this.#run()
     }
@@ -131,8 +133,10 @@ export class Listener {
   }
 
   #hasChanged(): boolean {
+    // Not ready although LISTEN is in force: the last receiver went and another came before that was noticed.
     return (
-      this.#inForce.size !== this.#channels.size || [...this.#channels.keys()].some((name) => !this.#inForce.has(name))
+      this.#inForce.size !== this.#channels.size ||
+      [...this.#channels].some(([name, { isReady }]) => !isReady || !this.#inForce.has(name))
     )
   }
 
@@ -194,7 +198,14 @@ export class Listener {
 }
 
 /** Failures of connecting that pass although the same attempt cannot succeed. */
-const passing: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'TIMEOUT_CONNECT', 'CONNECTION_REFUSED'])
+const passing: ReadonlySet<string> = new Set([
+  'CONNECTION_LOST',
+  'TIMEOUT_CONNECT',
+  'CONNECTION_REFUSED',
+  'EMBEDDED_BUSY',
+])
+
+const outside = AsyncLocalStorage.snapshot()
 
 const listeners = new WeakMap<Database<unknown>, Listener>()
 

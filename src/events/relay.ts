@@ -7,11 +7,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
-import { bound } from '../kernel/expressions.ts'
+import { bound, type Sql } from '../kernel/expressions.ts'
 import { listenerOf } from './listener.ts'
 import type { Outbox, Topics } from './outbox.ts'
 import { type PayloadOf, readPayload } from './payload.ts'
 import { selectFrom } from './sql-function.ts'
+import { callGuarded } from './subscription.ts'
 
 /** An event as a handler gets it. */
 export interface OutboxEvent<Payload = unknown> {
@@ -44,7 +45,7 @@ export type Handlers<T extends Topics> = {
   ) => Promise<void> | void
 }
 
-/** How a relay works. */
+/** How a relay works. What callbacks throw is ignored. */
 export interface RelayOptions {
   /** Who it is, in the audit and in `claimed_by`; one per process and start. Default a new uuid. */
   readonly worker?: string | undefined
@@ -54,7 +55,7 @@ export interface RelayOptions {
   readonly perKey?: number | undefined
   /** Events that are handled at the same time. Default 50. */
   readonly concurrency?: number | undefined
-  /** Milliseconds after which an event that was not ended is handed to somebody else; extended while a handler runs. Default 60,000. */
+  /** Milliseconds after which an event that was not ended is handed to somebody else; extended while a handler runs. 100 at least, default 60,000. */
   readonly leaseMs?: number | undefined
   /** Attempts after which an event is dead. Default 10. */
   readonly maxAttempts?: number | undefined
@@ -64,7 +65,7 @@ export interface RelayOptions {
   readonly pollMs?: number | undefined
   /** Told of every failed attempt; `dead` when it was the last. */
   readonly onFailure?: ((failure: RelayFailure) => void) | undefined
-  /** Told when the database could not be asked; the relay tries again. */
+  /** Told when the database could not be asked, in which case the relay tries again, or LISTEN is not to be had, in which case it polls. */
   readonly onError?: ((error: unknown) => void) | undefined
 }
 
@@ -74,7 +75,7 @@ export interface RelayFailure {
   readonly topic: string
   readonly attempts: number
   readonly dead: boolean
-  /** What the handler threw. */
+  /** What the handler threw; undefined where a worker went away with the event, without a word. */
   readonly error: unknown
 }
 
@@ -109,6 +110,7 @@ interface ClaimedRow {
   readonly enqueuedrole: string
   readonly createdat: Date | string
   readonly attempts: number
+  readonly dead: boolean
 }
 
 const claimedColumns = {
@@ -122,20 +124,26 @@ const claimedColumns = {
   enqueued_role: 'value',
   created_at: 'value',
   attempts: 'value',
+  dead: 'value',
 } as const
 
 const defaults = { batch: 500, perKey: 50, concurrency: 50, leaseMs: 60_000, maxAttempts: 10, pollMs: 5_000 } as const
+const least = { batch: 1, perKey: 1, concurrency: 1, leaseMs: 100, maxAttempts: 1, pollMs: 1 } as const
+/** Timers of Node take no more. */
+const most = 2 ** 31 - 1
 const defaultDrainMs = 10_000
 /** Ends are told in groups; one that is alone waits no longer than this for others. */
 const gatherMs = 5
 const longestRetryMs = 3_600_000
+const longestPauseMs = 5_000
 
 /**
  * Makes a worker for the topics of its handlers. It works as the service, which must be allowed to: the module `outbox` lets `service_role`.
  *
- * A handler sees an event again when the process ends between its work and the word of it: make it idempotent by `event.id`.
+ * A handler sees an event again when the process ends between its work and the word of it, and with it those of its key that came after: make
+ * it idempotent by `event.id`.
  *
- * @throws {TenonError} OPTION_INVALID
+ * @throws {TenonError} OPTION_INVALID, SERVICE_MISSING
  * @example
  * ```ts
  * const relay = createRelay(db, outbox, { 'order.placed': async ({ id, payload }) => await mail.send(payload, { idempotencyKey: id }) })
@@ -160,17 +168,14 @@ type Settings = Readonly<Record<keyof typeof defaults, number>> &
   Pick<RelayOptions, 'retryInMs' | 'onFailure' | 'onError'> & { readonly worker: string }
 
 function checkOptions(options: RelayOptions): Settings {
-  const settings = {
-    ...defaults,
-    worker: randomUUID(),
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-  }
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
+  const settings = { ...defaults, worker: randomUUID(), ...given }
   for (const name of Object.keys(defaults) as (keyof typeof defaults)[]) {
     const value: unknown = settings[name]
-    if (Number.isInteger(value) && (value as number) >= 1) continue
+    if (Number.isInteger(value) && (value as number) >= least[name] && (value as number) <= most) continue
     throw new TenonError({
       code: 'OPTION_INVALID',
-      message: `${name} of a relay is no whole number above zero`,
+      message: `${name} of a relay is no whole number from ${least[name]} to ${most}`,
       hint: `The default is ${defaults[name]}.`,
     })
   }
@@ -190,18 +195,23 @@ class OutboxRelay implements Relay {
   readonly #settings: Settings
   readonly #service: ReturnType<Database<unknown>['service']>
   readonly #held = new Map<string, Held>()
-  /** Events of a key wait for each other; those without are alone. */
+  /** What is to be handled: the events of a key together, in their order. */
   readonly #queues: Held[][] = []
+  /** Of each key, or event without one, what is being handled: nothing else of it may be at the same time. */
+  readonly #busy = new Map<string, Promise<void>>()
   #running = 0
-  #ended: string[] = []
+  #ended: Held[] = []
   #flushing: Promise<void> | undefined
   #flushTimer: NodeJS.Timeout | undefined
+  #retryTimer: NodeJS.Timeout | undefined
+  #retryAt = Number.POSITIVE_INFINITY
+  #extending = false
   #wake: (() => void) | undefined
   #woken = false
   #delivered = 0
   #failed = 0
   #dead = 0
-  #stopping = false
+  #state: 'idle' | 'working' | 'stopping' = 'idle'
 
   constructor(db: Database<unknown>, topics: Topics, handlers: Loose, settings: Settings) {
     this.#db = db
@@ -215,60 +225,79 @@ class OutboxRelay implements Relay {
     return { delivered: this.#delivered, failed: this.#failed, dead: this.#dead, held: this.#held.size }
   }
 
-  async run({
-    signal,
-    drainMs = defaultDrainMs,
-  }: {
-    readonly signal: AbortSignal
-    readonly drainMs?: number
-  }): Promise<void> {
+  async run(options: { readonly signal: AbortSignal; readonly drainMs?: number }): Promise<void> {
+    const { signal, drainMs = defaultDrainMs } = options
+    if (signal.aborted) return
+    if (this.#state !== 'idle')
+      throw new TenonError({
+        code: 'OPTION_INVALID',
+        message: 'the relay runs already',
+        hint: 'Make another with createRelay() for a second worker.',
+      })
+    this.#state = 'working'
     const stop = () => {
-      this.#stopping = true
+      this.#state = 'stopping'
       this.#rouse()
     }
-    if (signal.aborted) return
-    this.#stopping = false
     signal.addEventListener('abort', stop, { once: true })
     const listener = listenerOf(this.#db)
     // A hint that something came; without it the relay asks every now and then.
-    const receiver = { receive: () => this.#rouse(), reconnected: () => this.#rouse(), end: () => {} }
+    const receiver = {
+      receive: () => this.#rouse(),
+      reconnected: () => this.#rouse(),
+      end: (failure: unknown) => callGuarded(this.#settings.onError, failure),
+    }
     listener.add('tenon_outbox', receiver).catch(() => {})
     const extending = setInterval(() => void this.#extend(), this.#settings.leaseMs / 3)
     try {
       await this.#work()
-      await this.#drain(drainMs)
     } finally {
+      this.#state = 'stopping'
+      await this.#drain(drainMs)
       clearInterval(extending)
+      clearTimeout(this.#retryTimer)
+      this.#retryAt = Number.POSITIVE_INFINITY
       signal.removeEventListener('abort', stop)
       listener.remove('tenon_outbox', receiver)
+      this.#state = 'idle'
     }
   }
 
   async #work(): Promise<void> {
-    const { batch, pollMs } = this.#settings
+    const { batch, pollMs, onError } = this.#settings
     let attempt = 0
-    while (!this.#stopping) {
-      // A second batch is asked for while half of the first is still at work.
-      if (this.#held.size > batch / 2) {
+    while (this.#isWorking()) {
+      // A second batch is asked for while half of the first is still at work, but nothing beside an event that may end the process.
+      if (this.#held.size > batch / 2 || [...this.#held.values()].some(({ row }) => this.#isSuspect(row))) {
         await this.#sleep(pollMs)
         continue
       }
-      this.#woken = false
       try {
         const claimed = await this.#claim()
         attempt = 0
-        if (claimed === 0) await this.#sleep(this.#held.size > 0 ? gatherMs * 4 : pollMs)
+        if (claimed === 0) await this.#sleep(pollMs)
       } catch (error) {
         if (isFinal(error)) throw error
-        this.#settings.onError?.(error)
-        await this.#sleep(Math.min(5_000, 50 * 2 ** attempt++))
+        callGuarded(onError, error)
+        await this.#sleep(Math.min(longestPauseMs, 50 * 2 ** attempt++))
       }
     }
   }
 
+  /** Asked as a function: the compiler would take what was read before an await for what is so after it. */
+  #isWorking(): boolean {
+    return this.#state === 'working'
+  }
+
+  /** Half of its attempts have gone: as sql/modules/outbox/0002_relay.sql has it. */
+  #isSuspect({ attempts }: ClaimedRow): boolean {
+    return attempts > 1 && attempts > (this.#settings.maxAttempts + 1) / 2
+  }
+
   async #claim(): Promise<number> {
-    const { worker, batch, leaseMs, maxAttempts, perKey } = this.#settings
+    const { worker, batch, leaseMs, maxAttempts, perKey, onFailure } = this.#settings
     const topics = Object.keys(this.#handlers).filter((topic) => this.#handlers[topic] !== undefined)
+    this.#woken = false
     const rows = await selectFrom<ClaimedRow>(
       this.#service,
       'tenon.claim_events',
@@ -282,50 +311,60 @@ class OutboxRelay implements Relay {
       ],
       claimedColumns,
     )
-    const ofKeys = new Map<string, Held[]>()
+    const queues = new Map<string, Held[]>()
     for (const row of rows) {
+      if (row.dead) {
+        this.#dead += 1
+        callGuarded(onFailure, { id: row.id, topic: row.topic, attempts: row.attempts, dead: true, error: undefined })
+        continue
+      }
+      // Its lease ended while it was being handled here.
+      this.#held.get(row.id)?.controller.abort()
       const held: Held = { row, controller: new AbortController() }
       this.#held.set(row.id, held)
-      const queue = row.key === null ? undefined : ofKeys.get(row.key)
-      if (queue !== undefined) queue.push(held)
-      else {
-        const fresh = [held]
-        if (row.key !== null) ofKeys.set(row.key, fresh)
-        this.#queues.push(fresh)
-      }
+      const name = nameOf(row)
+      const queue = queues.get(name)
+      if (queue === undefined) queues.set(name, [held])
+      else queue.push(held)
     }
+    this.#queues.push(...queues.values())
     this.#start()
     return rows.length
   }
 
   #start(): void {
-    while (this.#running < this.#settings.concurrency && !this.#stopping) {
+    while (this.#running < this.#settings.concurrency && this.#isWorking()) {
       const queue = this.#queues.shift()
       if (queue === undefined) return
       this.#running += 1
-      void this.#handleInTurn(queue).finally(() => {
-        this.#running -= 1
-        this.#start()
-      })
+      const name = nameOf((queue[0] as Held).row)
+      const before = this.#busy.get(name)
+      const handling = (before ?? Promise.resolve())
+        .then(() => this.#handleInTurn(queue))
+        .finally(() => {
+          if (this.#busy.get(name) === handling) this.#busy.delete(name)
+          this.#running -= 1
+          this.#start()
+          if (this.#running === 0) this.#rouse()
+        })
+      this.#busy.set(name, handling)
     }
   }
 
-  /** The events of one key; behind a failed one nothing is handled. */
+  /** The events of one key. Behind one that failed or was lost nothing is handled. */
   async #handleInTurn(queue: readonly Held[]): Promise<void> {
     for (const [i, held] of queue.entries()) {
       if (held.controller.signal.aborted) {
-        this.#held.delete(held.row.id)
-        continue
-      }
-      if (this.#stopping && i > 0) {
-        await this.#release(queue.slice(i))
+        for (const lost of queue.slice(i)) this.#drop(lost)
         return
       }
+      if (!this.#isWorking() && i > 0) return await this.#release(queue.slice(i))
       const failure = await this.#handle(held)
-      if (failure === undefined) this.#end(held.row.id)
+      if (failure === undefined) this.#end(held)
       else {
-        await this.#fail(held, failure.error)
-        await this.#release(queue.slice(i + 1))
+        // What was aborted is somebody else's, or was not given its time.
+        if (held.controller.signal.aborted) await this.#release(queue.slice(i))
+        else await this.#fail(held, failure.error, queue.slice(i + 1))
         return
       }
     }
@@ -341,8 +380,15 @@ class OutboxRelay implements Relay {
     }
   }
 
-  #end(id: string): void {
-    this.#ended.push(id)
+  /** It is no longer in hand: whether it ended, was given back or was lost. */
+  #drop(held: Held): void {
+    // Since then it may have been claimed again.
+    if (this.#held.get(held.row.id) === held) this.#held.delete(held.row.id)
+    if (this.#held.size <= this.#settings.batch / 2) this.#rouse()
+  }
+
+  #end(held: Held): void {
+    this.#ended.push(held)
     if (this.#ended.length >= this.#settings.batch / 4) void this.#flush()
     else this.#flushTimer ??= setTimeout(() => void this.#flush(), gatherMs)
   }
@@ -358,27 +404,36 @@ class OutboxRelay implements Relay {
   }
 
   async #flushAll(): Promise<void> {
-    while (this.#ended.length > 0) {
-      const ids = this.#ended
+    for (let attempt = 0; this.#ended.length > 0; ) {
+      const ended = this.#ended.filter((held) => !held.controller.signal.aborted)
+      for (const held of this.#ended) if (held.controller.signal.aborted) this.#drop(held)
       this.#ended = []
       try {
-        await this.#tell('tenon.complete_events', ids)
-        this.#delivered += ids.length
+        this.#delivered += (await this.#tell('tenon.complete_events', ended)).length
+        for (const held of ended) this.#drop(held)
+        attempt = 0
       } catch (error) {
-        // Without this word they come again when the lease ends: at least once.
-        this.#settings.onError?.(error)
+        callGuarded(this.#settings.onError, error)
+        // Said again for as long as they are held; after that they come again: at least once.
+        if (!isFinal(error) && attempt < 5) this.#ended.unshift(...ended)
+        else for (const held of ended) this.#drop(held)
+        await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** attempt))
+        attempt += 1
       }
-      for (const id of ids) this.#held.delete(id)
-      if (this.#held.size <= this.#settings.batch / 2) this.#rouse()
     }
   }
 
-  async #fail({ row }: Held, error: unknown): Promise<void> {
-    const { worker, maxAttempts, retryInMs = doubling, onFailure } = this.#settings
+  async #fail(held: Held, error: unknown, behind: readonly Held[]): Promise<void> {
+    const { row } = held
+    const { worker, maxAttempts, retryInMs = doubling, onFailure, onError } = this.#settings
     this.#failed += 1
     // A payload that does not fit now does not fit later.
     const isHopeless = isTenonError(error) && error.code === 'EVENT_PAYLOAD'
-    const retryMs = Math.max(0, Math.round(retryInMs(row.attempts)))
+    let retryMs = doubling(row.attempts)
+    callGuarded(() => {
+      const asked = Math.round(retryInMs(row.attempts))
+      if (asked >= 0 && asked <= most) retryMs = asked
+    })
     let dead = isHopeless || row.attempts >= maxAttempts
     try {
       const [found] = await selectFrom<{ found: string | null }>(
@@ -395,57 +450,52 @@ class OutboxRelay implements Relay {
       )
       dead = found?.found === 'dead'
     } catch (problem) {
-      this.#settings.onError?.(problem)
+      callGuarded(onError, problem)
     }
     if (dead) this.#dead += 1
-    else setTimeout(() => this.#rouse(), retryMs).unref()
-    this.#held.delete(row.id)
-    onFailure?.({ id: row.id, topic: row.topic, attempts: row.attempts, dead, error })
+    else this.#rouseIn(retryMs)
+    this.#drop(held)
+    callGuarded(onFailure, { id: row.id, topic: row.topic, attempts: row.attempts, dead, error })
+    await this.#release(behind)
   }
 
   /** Gives back what was not tried. */
   async #release(held: readonly Held[]): Promise<void> {
     if (held.length === 0) return
     try {
-      await this.#tell(
-        'tenon.release_events',
-        held.map(({ row }) => row.id),
-      )
+      await this.#tell('tenon.release_events', held)
     } catch (error) {
-      this.#settings.onError?.(error)
+      callGuarded(this.#settings.onError, error)
     }
-    for (const { row } of held) this.#held.delete(row.id)
+    for (const one of held) this.#drop(one)
   }
 
   async #extend(): Promise<void> {
-    const ids = [...this.#held.keys()]
-    if (ids.length === 0) return
+    const held = [...this.#held.values()]
+    if (held.length === 0 || this.#extending) return
+    this.#extending = true
     try {
       const kept = new Set(
-        (
-          await selectFrom<{ found: string }>(
-            this.#service,
-            'tenon.extend_events',
-            [
-              bound(this.#settings.worker, 'text'),
-              bound(ids, 'int8[]'),
-              bound(`${this.#settings.leaseMs} milliseconds`, 'interval'),
-            ],
-            { found: 'text' },
-          )
-        ).map(({ found }) => found),
+        await this.#tell('tenon.extend_events', held, [bound(`${this.#settings.leaseMs} milliseconds`, 'interval')]),
       )
       // What ended meanwhile is no longer held anyway.
-      for (const id of ids) if (!kept.has(id)) this.#held.get(id)?.controller.abort()
+      for (const { row, controller } of held) if (!kept.has(row.id)) controller.abort()
     } catch (error) {
-      this.#settings.onError?.(error)
+      callGuarded(this.#settings.onError, error)
+    } finally {
+      this.#extending = false
     }
   }
 
-  async #tell(name: string, ids: readonly string[]): Promise<void> {
-    await selectFrom(this.#service, name, [bound(this.#settings.worker, 'text'), bound(ids, 'int8[]')], {
-      found: 'text',
-    })
+  /** Calls a function of the module with the ids of events; the ids that it gives are those that are still this worker's. */
+  async #tell(name: string, held: readonly Held[], more: readonly Sql[] = []): Promise<readonly string[]> {
+    if (held.length === 0) return []
+    const ids = bound(
+      held.map(({ row }) => row.id),
+      'int8[]',
+    )
+    const args = [bound(this.#settings.worker, 'text'), ids, ...more]
+    return (await selectFrom<{ found: string }>(this.#service, name, args, { found: 'text' })).map(({ found }) => found)
   }
 
   /** Lets those that are being handled end, and gives the others back. */
@@ -454,8 +504,10 @@ class OutboxRelay implements Relay {
     const until = performance.now() + drainMs
     while (this.#running > 0 && performance.now() < until) await this.#sleep(20)
     if (this.#running > 0) {
-      const late = [...this.#held.values()]
-      for (const { controller } of late) controller.abort()
+      for (const { controller } of this.#held.values()) controller.abort()
+      // Whoever heeds the signal ends at once and is given back.
+      const grace = performance.now() + 1_000
+      while (this.#running > 0 && performance.now() < grace) await this.#sleep(20)
     }
     await this.#flush()
   }
@@ -465,21 +517,36 @@ class OutboxRelay implements Relay {
     this.#wake?.()
   }
 
+  /** One timer, for the earliest of those that are to be tried again. */
+  #rouseIn(ms: number): void {
+    const at = performance.now() + ms
+    if (at >= this.#retryAt) return
+    clearTimeout(this.#retryTimer)
+    this.#retryAt = at
+    this.#retryTimer = setTimeout(() => {
+      this.#retryAt = Number.POSITIVE_INFINITY
+      this.#rouse()
+    }, ms).unref()
+  }
+
   async #sleep(ms: number): Promise<void> {
-    if (this.#woken) {
-      this.#woken = false
-      return
+    if (!this.#woken) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+      this.#wake = undefined
     }
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#wake = undefined
     this.#woken = false
   }
+}
+
+/** What must not be handled twice at the same time. */
+function nameOf({ key, id }: ClaimedRow): string {
+  return key === null ? `id ${id}` : `key ${key}`
 }
 
 function toEvent(row: ClaimedRow, topics: Topics): OutboxEvent {
@@ -510,18 +577,20 @@ function doubling(attempts: number): number {
   return Math.min(longestRetryMs, 1_000 * 2 ** Math.min(attempts - 1, 20)) * (0.75 + Math.random() / 2)
 }
 
+/** Failures after which the same question may be answered. */
+const passing: ReadonlySet<string> = new Set([
+  'COMMIT_UNKNOWN',
+  'CONNECTION_REFUSED',
+  'TIMEOUT_CONNECT',
+  'TIMEOUT_STATEMENT',
+  'QUERY_CANCELED',
+  'RESOURCE_EXHAUSTED',
+  // After a failover the name may lead to the old server for a while.
+  'TRANSACTION_READ_ONLY',
+  'EMBEDDED_BUSY',
+])
+
 /** The database will refuse again, whatever is done here. */
 function isFinal(error: unknown): boolean {
-  if (!isTenonError(error)) return true
-  return (
-    !error.retryable &&
-    ![
-      'COMMIT_UNKNOWN',
-      'CONNECTION_REFUSED',
-      'TIMEOUT_CONNECT',
-      'TIMEOUT_STATEMENT',
-      'QUERY_CANCELED',
-      'RESOURCE_EXHAUSTED',
-    ].includes(error.code)
-  )
+  return !isTenonError(error) || !(error.retryable || passing.has(error.code))
 }

@@ -4,7 +4,14 @@ import { isTenonError, TenonError } from '../kernel/errors.ts'
 import type { Channel } from './channel.ts'
 import { listenerOf, type Receiver } from './listener.ts'
 import { readPayload } from './payload.ts'
-import { checkMaxQueued, EventQueue, type Gap, type Subscription, type SubscriptionOptions } from './subscription.ts'
+import {
+  callGuarded,
+  checkMaxQueued,
+  EventQueue,
+  type Gap,
+  type Subscription,
+  type SubscriptionOptions,
+} from './subscription.ts'
 
 /** One event of a channel. */
 export interface ChannelEvent<T> {
@@ -49,7 +56,7 @@ export function follow<E, DB>(
   read: (text: string, processId: number) => E | undefined,
 ): Subscription<E> {
   const { signal, onGap, onInvalid } = options
-  const tell = (reason: Gap['reason']) => onGap?.({ reason })
+  const tell = (reason: Gap['reason']) => callGuarded(onGap, { reason })
   const queue = new EventQueue<readonly [text: string, processId: number]>(checkMaxQueued(options.maxQueued), () =>
     tell('overflow'),
   )
@@ -75,7 +82,10 @@ export function follow<E, DB>(
   else signal?.addEventListener('abort', abort, { once: true })
   const next = async (): Promise<IteratorResult<E, undefined>> => {
     for (;;) {
-      const taken = await queue.take()
+      const taken = await queue.take().catch((error: unknown) => {
+        leave()
+        throw error
+      })
       if (taken === undefined) {
         leave()
         return { done: true, value: undefined }
@@ -84,8 +94,13 @@ export function follow<E, DB>(
         const event = read(...taken)
         if (event !== undefined) return { done: false, value: event }
       } catch (error) {
-        if (!(error instanceof TenonError)) throw error
-        onInvalid?.(error)
+        if (error instanceof TenonError) {
+          callGuarded(onInvalid, error)
+          continue
+        }
+        // A loop that fails here does not leave by itself.
+        abort()
+        throw error
       }
     }
   }

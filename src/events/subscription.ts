@@ -20,6 +20,7 @@ export interface SubscriptionOptions {
   readonly signal?: AbortSignal | undefined
   /** Events that wait for the consumer at most; then all that wait are dropped, and `onGap` is told. Default 1,000. */
   readonly maxQueued?: number | undefined
+  /** What it throws is ignored, as of all callbacks here. */
   readonly onGap?: ((gap: Gap) => void) | undefined
   /** Told of payloads that do not fit the schema; they are left out. Any login can send them. */
   readonly onInvalid?: ((error: TenonError) => void) | undefined
@@ -29,6 +30,18 @@ export interface SubscriptionOptions {
 export interface Subscription<E> extends AsyncIterableIterator<E>, AsyncDisposable {
   /** Resolves when nothing that commits from now on is missed: subscribe, wait for this, read the state, then follow the events. */
   readonly ready: Promise<void>
+}
+
+/** Calls a bystander: what it throws must not become a failure of the events of others. */
+export function callGuarded<A extends readonly unknown[]>(
+  callback: ((...args: A) => unknown) | undefined,
+  ...args: A
+): void {
+  try {
+    callback?.(...args)
+  } catch {
+    // Documented: it is ignored.
+  }
 }
 
 const defaultMaxQueued = 1_000
@@ -49,7 +62,7 @@ export class EventQueue<E> {
   #items: E[] = []
   readonly #max: number
   readonly #onOverflow: () => void
-  #waiting: ((arrived: boolean) => void) | undefined
+  #waiting: (() => void) | undefined
   #ended = false
   #failure: unknown
   /** The consumer was told of an overflow and has taken nothing since. */
@@ -68,7 +81,7 @@ export class EventQueue<E> {
       this.#told = true
     }
     this.#items.push(item)
-    this.#wake(true)
+    this.#wake()
   }
 
   /** The next item; undefined at the end. @throws what the queue was ended with */
@@ -76,7 +89,7 @@ export class EventQueue<E> {
     while (this.#items.length === 0) {
       if (this.#failure !== undefined) throw this.#failure
       if (this.#ended) return undefined
-      await new Promise<boolean>((wake) => (this.#waiting = wake))
+      await new Promise<void>((wake) => (this.#waiting = wake))
     }
     this.#told = false
     return this.#items.shift()
@@ -88,12 +101,12 @@ export class EventQueue<E> {
     this.#ended = true
     this.#failure = failure
     if (now) this.#items = []
-    this.#wake(false)
+    this.#wake()
   }
 
-  #wake(arrived: boolean): void {
+  #wake(): void {
     const waiting = this.#waiting
     this.#waiting = undefined
-    waiting?.(arrived)
+    waiting?.()
   }
 }

@@ -784,17 +784,18 @@ $down$;`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'change_channel' }, { kind: 'function', schema: 'tenon', name: 'tell_changes' }, { kind: 'function', schema: 'tenon', name: 'watch_table' }, { kind: 'function', schema: 'tenon', name: 'unwatch_table' }],
-        sha256: '20dfe1c305af70025c2b01b14b3d865678205d501f0c5f606e1876d38c7efce8',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'change_channel' }, { kind: 'function', schema: 'tenon', name: 'tell_changes' }, { kind: 'function', schema: 'tenon', name: 'enqueue_changes' }, { kind: 'function', schema: 'tenon', name: 'watch_table' }, { kind: 'function', schema: 'tenon', name: 'unwatch_table' }],
+        sha256: '1dfc366c145514ecfec6553dbb6840a32c31e64a5ea17cfb6084368e888ebae2',
         sql: `-- tenon.watch_table(): tells which rows of a table were changed, by NOTIFY or through the outbox.
 --
 -- purpose: after a statement that changed rows, their primary keys are told, never their values:
 --     select tenon.watch_table('public.orders');
 --   on a channel of the table, which tenon.change_channel() names; payload {"operation": "update", "keys": [["17"]]}, with the key's
---   columns in order, as text. Of more than max_keys rows only their number is told, {"operation": "insert", "rows": 5000}: whoever follows
+--   columns in order, as text in ISO form and UTC. A key that an UPDATE changed is told as a delete of the old one. Of more than max_keys rows only their number is told, {"operation": "insert", "rows": 5000}: whoever follows
 --   reads again. NOTIFY does not keep anything for those who are away. With durable each row is an event of topic changes:schema.table in
 --   tenon.outbox, with the row's key as its key, and nothing is lost; that takes the module outbox.
 --   Any login of the database can listen, and learns the keys of all rows: they should say nothing by themselves.
+--   Rows that are written straight into a partition are told by triggers of that partition alone: watch it as well.
 --   tenon.unwatch_table() takes it away. TRUNCATE is told as {"operation": "truncate"}, without keys.
 -- parameters: none. tenon.watch_table: target regclass, durable boolean default false, max_keys integer default 100, 1 to 10000
 -- privilege: CREATE on the database; calling it takes the right to make triggers on the table
@@ -807,6 +808,7 @@ $down$;`,
 --   drop function tenon.watch_table(regclass, boolean, integer) cascade;
 --   drop function tenon.unwatch_table(regclass);
 --   drop function tenon.tell_changes() cascade;
+--   drop function tenon.enqueue_changes() cascade;
 --   drop function tenon.change_channel(regclass);
 
 create schema if not exists tenon;
@@ -825,83 +827,128 @@ begin atomic
 end;
 comment on function tenon.change_channel(regclass) is 'The channel on which changes of a table are told: tenon_changes_ and the md5 of schema.table.';
 
--- Arguments: columns of the key as a JSON array, whether it is durable, how many keys are told. The transition table is called changed.
+-- Arguments of both: columns of the key as a JSON array, how many keys are told, the channel or topic. Transition tables are called
+-- changed and, of an UPDATE, gone. format() prints by the type's own output function: a cast could be somebody's function.
+
+-- Runs as whoever changes the table, and needs nothing of schema tenon.
 create function tenon.tell_changes() returns trigger
   language plpgsql
   set search_path = ''
+  set datestyle = 'ISO, MDY'
+  set intervalstyle = 'postgres'
+  set timezone = 'UTC'
+  set bytea_output = 'hex'
 as $function$
 declare
-  columns constant text[] := array(select pg_catalog.jsonb_array_elements_text(tg_argv[0]::pg_catalog.jsonb));
-  max_keys constant integer := tg_argv[2];
+  max_keys constant integer := tg_argv[1];
+  channel constant text := tg_argv[2];
   operation constant text := pg_catalog.lower(tg_op);
-  channel constant text := tenon.change_channel(tg_relid::pg_catalog.regclass);
   key_text text;
+  source record;
   changed_rows bigint;
   part text;
 begin
   if tg_op = 'TRUNCATE' then
-    if tg_argv[1]::boolean then
-      perform tenon.enqueue(
-        pg_catalog.format('changes:%s.%s', tg_table_schema, tg_table_name),
-        pg_catalog.jsonb_build_object('operation', operation)
-      );
-    else
-      perform pg_catalog.pg_notify(channel, pg_catalog.jsonb_build_object('operation', operation)::text);
-    end if;
+    perform pg_catalog.pg_notify(channel, pg_catalog.jsonb_build_object('operation', operation)::text);
     return null;
   end if;
-
   key_text := (
-    select pg_catalog.format('pg_catalog.jsonb_build_array(%s)', pg_catalog.string_agg(pg_catalog.format('changed.%I::text', name), ', '))
-    from pg_catalog.unnest(columns) as name
+    select pg_catalog.format('pg_catalog.jsonb_build_array(%s)', pg_catalog.string_agg(pg_catalog.format('pg_catalog.format(''%%s'', %I)', name), ', '))
+    from pg_catalog.jsonb_array_elements_text(tg_argv[0]::pg_catalog.jsonb) as name
   );
-
-  if tg_argv[1]::boolean then
-    execute pg_catalog.format(
-      $sql$
-        select pg_catalog.count(tenon.enqueue(
-          $1, pg_catalog.jsonb_build_object('operation', $2, 'key', row_key.value), pg_catalog.left(row_key.value::text, 400)
-        ))
-        from (select %s as value from changed) as row_key
-      $sql$,
-      key_text
-    ) using pg_catalog.format('changes:%s.%s', tg_table_schema, tg_table_name), operation;
-    return null;
-  end if;
-
-  execute 'select pg_catalog.count(*) from changed' into changed_rows;
-  if changed_rows = 0 then return null; end if;
-  if changed_rows > max_keys then
-    perform pg_catalog.pg_notify(
-      channel, pg_catalog.jsonb_build_object('operation', operation, 'rows', changed_rows)::text
-    );
-    return null;
-  end if;
-  -- In parts that fit into a payload of 7,999 bytes, with room for what is around the keys.
-  for part in execute pg_catalog.format(
-    $sql$
-      select pg_catalog.jsonb_build_object('operation', $1, 'keys', pg_catalog.jsonb_agg(sized.value order by sized.place))::text
-      from (
-        select counted.*, pg_catalog.sum(counted.bytes) over (order by counted.place) as running
-        from (
-          select row_key.value, pg_catalog.octet_length(row_key.value::text) + 2 as bytes, pg_catalog.row_number() over () as place
-          from (select %s as value from changed) as row_key
-        ) as counted
-      ) as sized
-      group by sized.running / 3900
-      order by pg_catalog.min(sized.place)
-    $sql$,
-    key_text
-  ) using operation loop
-    if pg_catalog.octet_length(part) > 7900 then
-      part := pg_catalog.jsonb_build_object('operation', operation, 'rows', changed_rows)::text;
+  for source in
+    select told.operation, told.keys
+    from (values
+      (1, 'delete', pg_catalog.format('select %1$s as value from gone except select %1$s from changed', key_text)),
+      (2, operation, pg_catalog.format('select %s as value from changed', key_text))
+    ) as told (place, operation, keys)
+    where tg_op = 'UPDATE' or told.place = 2
+    order by told.place
+  loop
+    execute pg_catalog.format('select pg_catalog.count(*) from (%s) as row_key', source.keys) into changed_rows;
+    continue when changed_rows = 0;
+    if changed_rows > max_keys then
+      perform pg_catalog.pg_notify(
+        channel, pg_catalog.jsonb_build_object('operation', source.operation, 'rows', changed_rows)::text
+      );
+      continue;
     end if;
-    perform pg_catalog.pg_notify(channel, part);
+    -- In parts that fit into a payload of 7,999 bytes, with room for what is around the keys.
+    for part in execute pg_catalog.format(
+      $sql$
+        select pg_catalog.jsonb_build_object('operation', $1, 'keys', pg_catalog.jsonb_agg(sized.value order by sized.place))::text
+        from (
+          select counted.*, pg_catalog.sum(counted.bytes) over (order by counted.place) as running
+          from (
+            select row_key.value, pg_catalog.octet_length(row_key.value::text) + 2 as bytes, pg_catalog.row_number() over () as place
+            from (%s) as row_key
+          ) as counted
+        ) as sized
+        group by sized.running / 3900
+        order by pg_catalog.min(sized.place)
+      $sql$,
+      source.keys
+    ) using source.operation loop
+      if pg_catalog.octet_length(part) > 7900 then
+        part := pg_catalog.jsonb_build_object('operation', source.operation, 'rows', changed_rows)::text;
+      end if;
+      perform pg_catalog.pg_notify(channel, part);
+    end loop;
   end loop;
   return null;
 end
 $function$;
 comment on function tenon.tell_changes() is 'Trigger function of tenon.watch_table: tells the keys of the rows that a statement changed.';
+
+-- Defined with its owner's rights: who changes the table need not be allowed to enqueue.
+create function tenon.enqueue_changes() returns trigger
+  language plpgsql security definer
+  set search_path = ''
+  set datestyle = 'ISO, MDY'
+  set intervalstyle = 'postgres'
+  set timezone = 'UTC'
+  set bytea_output = 'hex'
+as $function$
+declare
+  topic constant text := tg_argv[2];
+  operation constant text := pg_catalog.lower(tg_op);
+  key_text text;
+  gone_keys text := '';
+begin
+  if tg_op = 'TRUNCATE' then
+    perform tenon.enqueue(topic, pg_catalog.jsonb_build_object('operation', operation));
+    return null;
+  end if;
+  key_text := (
+    select pg_catalog.format('pg_catalog.jsonb_build_array(%s)', pg_catalog.string_agg(pg_catalog.format('pg_catalog.format(''%%s'', %I)', name), ', '))
+    from pg_catalog.jsonb_array_elements_text(tg_argv[0]::pg_catalog.jsonb) as name
+  );
+  if tg_op = 'UPDATE' then
+    gone_keys := pg_catalog.format(
+      'select 1 as place, ''delete'' as operation, lost.value from (select %1$s as value from gone except select %1$s from changed) as lost union all ',
+      key_text
+    );
+  end if;
+  -- All at once and in the order of the keys, so that two statements with the same rows do not wait for each other.
+  execute pg_catalog.format(
+    $sql$
+      select pg_catalog.count(*) from tenon.enqueue_many((
+        select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+          'topic', $1,
+          'key', pg_catalog.left(told.value::text, 400),
+          'payload', pg_catalog.jsonb_build_object('operation', told.operation, 'key', told.value)::text
+        ) order by told.place)
+        from (%s select 2 as place, $2 as operation, row_key.value from (select %s as value from changed) as row_key) as told
+        having pg_catalog.count(*) > 0
+      ))
+    $sql$,
+    gone_keys, key_text
+  ) using topic, operation;
+  return null;
+end
+$function$;
+comment on function tenon.enqueue_changes() is 'Trigger function of tenon.watch_table: enqueues an event for each row that a statement changed.';
+revoke all on function tenon.enqueue_changes() from public;
 
 create function tenon.watch_table(target regclass, durable boolean default false, max_keys integer default 100) returns void
   language plpgsql
@@ -910,6 +957,7 @@ as $function$
 declare
   columns jsonb;
   arguments text;
+  told_by text;
 begin
   if durable is null or max_keys is null or max_keys < 1 or max_keys > 10000 then
     raise exception using
@@ -938,23 +986,32 @@ begin
   end if;
 
   perform tenon.unwatch_table(target);
-  arguments := pg_catalog.format('%L, %L, %L', columns::text, durable::text, max_keys::text);
+  arguments := (
+    select pg_catalog.format(
+      '%L, %L, %L', columns::text, max_keys::text,
+      case when durable then pg_catalog.format('changes:%s.%s', namespace.nspname, class.relname) else tenon.change_channel(target) end
+    )
+    from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    where class.oid = target
+  );
+  told_by := case when durable then 'tenon.enqueue_changes' else 'tenon.tell_changes' end;
   -- One trigger each: a transition table belongs to one operation.
   execute pg_catalog.format(
-    'create trigger tenon_watch_insert after insert on %s referencing new table as changed for each statement execute function tenon.tell_changes(%s)',
-    target, arguments
+    'create trigger tenon_watch_insert after insert on %s referencing new table as changed for each statement execute function %s(%s)',
+    target, told_by, arguments
   );
   execute pg_catalog.format(
-    'create trigger tenon_watch_update after update on %s referencing new table as changed for each statement execute function tenon.tell_changes(%s)',
-    target, arguments
+    'create trigger tenon_watch_update after update on %s referencing old table as gone new table as changed for each statement execute function %s(%s)',
+    target, told_by, arguments
   );
   execute pg_catalog.format(
-    'create trigger tenon_watch_delete after delete on %s referencing old table as changed for each statement execute function tenon.tell_changes(%s)',
-    target, arguments
+    'create trigger tenon_watch_delete after delete on %s referencing old table as changed for each statement execute function %s(%s)',
+    target, told_by, arguments
   );
   execute pg_catalog.format(
-    'create trigger tenon_watch_truncate after truncate on %s for each statement execute function tenon.tell_changes(%s)',
-    target, arguments
+    'create trigger tenon_watch_truncate after truncate on %s for each statement execute function %s(%s)',
+    target, told_by, arguments
   );
 end
 $function$;
@@ -983,6 +1040,7 @@ revoke all on function tenon.unwatch_table(regclass) from public;
         down: `drop function tenon.watch_table(regclass, boolean, integer) cascade;
 drop function tenon.unwatch_table(regclass);
 drop function tenon.tell_changes() cascade;
+drop function tenon.enqueue_changes() cascade;
 drop function tenon.change_channel(regclass);`,
       },
     ],
@@ -996,22 +1054,23 @@ drop function tenon.change_channel(regclass);`,
         version: '0001',
         slug: 'counters',
         path: 'sql/modules/counters/0001_counters.sql',
-        privilege: 'CREATE on the database; calling it takes ownership of both tables',
+        privilege: 'CREATE on the database; calling it takes ownership of both tables, by the role that owns the module\'s functions',
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'adjust_counter' }, { kind: 'function', schema: 'tenon', name: 'count_rows' }, { kind: 'function', schema: 'tenon', name: 'uncount_rows' }],
-        sha256: '5deb5ee6d233635ce3adeaf232a053f08f8b20656501d27fbc69a82677c21044',
+        sha256: 'eb4a174ed3cebe5e82a5ec5a5955e9790da5f402807d1b541edb392e563a3575',
         sql: `-- tenon.count_rows(): keeps in every row of a table how many rows of another belong to it.
 --
 -- purpose: counting at each read is slow where many rows belong to one. Maintained by triggers in the transaction that changes them:
 --     select tenon.count_rows('public.comments', 'post_id', 'public.posts', 'comments_count');
 --   The column must be there; it is filled at once. One statement costs one UPDATE, however many rows it changes. Transactions that change
 --   rows of one parent wait for each other. The number counts all rows, whatever row security hides from whoever reads it.
+--   Rows that are written straight into a partition are not counted, because that fires no trigger of the parent.
 --   tenon.uncount_rows() takes it away and leaves the column.
 -- parameters: none. tenon.count_rows: child regclass, foreign_key name of its column, parent regclass with a primary key of one column,
 --   counter name of its column
--- privilege: CREATE on the database; calling it takes ownership of both tables
+-- privilege: CREATE on the database; calling it takes ownership of both tables, by the role that owns the module's functions
 -- oldest postgresql: 15
 -- source: https://www.postgresql.org/docs/current/plpgsql-trigger.html
 -- requires: none
@@ -1091,6 +1150,21 @@ begin
       constraint = 'counters_columns',
       message = pg_catalog.format('count_rows takes a column of %s, and of %s a primary key of one column and a column for the number', child, parent),
       hint = 'alter table … add column … bigint not null default 0';
+  end if;
+
+  -- The counter is changed with the rights of the function's owner, and with it run the triggers of the parent.
+  if not exists (
+    select from pg_catalog.pg_class as class
+    join pg_catalog.pg_proc as function on function.oid = 'tenon.adjust_counter()'::pg_catalog.regprocedure
+    join pg_catalog.pg_roles as owner on owner.oid = function.proowner
+    where class.oid = parent and class.relowner = function.proowner
+      and (not class.relforcerowsecurity or owner.rolsuper or owner.rolbypassrls)
+  ) then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      constraint = 'counters_owner',
+      message = pg_catalog.format('%s must belong to the owner of tenon.adjust_counter(), whom its row security does not bind', parent),
+      hint = 'Apply the module as the owner of the table, and do not FORCE ROW LEVEL SECURITY on it.';
   end if;
 
   perform tenon.uncount_rows(child, foreign_key);
@@ -1541,7 +1615,7 @@ grant execute on function tenon.slow_queries(integer) to service_role, pg_monito
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'table', schema: 'tenon', name: 'outbox' }, { kind: 'table', schema: 'tenon', name: 'outbox_keys' }, { kind: 'function', schema: 'tenon', name: 'enqueue' }, { kind: 'function', schema: 'tenon', name: 'enqueue_many' }, { kind: 'index', schema: 'tenon', name: 'outbox_free_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_available_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_key_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_idempotency_key_key' }, { kind: 'index', schema: 'tenon', name: 'outbox_delivered_at_idx' }, { kind: 'index', schema: 'tenon', name: 'outbox_dead_at_idx' }],
-        sha256: 'e6302100d23ebfb1f29aa388c1500634dc89e3b51649ad06466a9c3177aeee66',
+        sha256: '438ec698321c1fb6911c7091589a10c4381e09a728c6976ed5c25fada2870632',
         sql: `-- tenon.outbox: events that are written in the transaction of the data they tell of, and the right to write one.
 --
 -- purpose: tenon.enqueue(topic, …) adds an event to the transaction it is called in: it is committed with the data or not at
@@ -1713,6 +1787,7 @@ declare
     order by 1
   );
   found_keys integer;
+  ids bigint[];
 begin
   -- As in enqueue; in order of the keys, so that two callers with the same keys do not wait for each other.
   while pg_catalog.cardinality(keys) > 0 loop
@@ -1722,7 +1797,6 @@ begin
     exit when found_keys = pg_catalog.cardinality(keys);
   end loop;
 
-  return query
   with given as materialized (
     select
       pg_catalog.nextval('tenon.outbox_id_seq') as id,
@@ -1749,14 +1823,22 @@ begin
     on conflict (topic, idempotency_key) where idempotency_key is not null do nothing
     returning event.id, event.topic, event.idempotency_key
   )
-  select coalesce(
+  select pg_catalog.array_agg(coalesce(
     own.id,
-    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key),
-    (select event.id from tenon.outbox as event where event.topic = given.topic and event.idempotency_key = given.idempotency_key)
-  )
+    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key)
+  ) order by given.place) into ids
   from given
-  left join written as own on own.id = given.id
-  order by given.place;
+  left join written as own on own.id = given.id;
+
+  -- In a statement of its own: the first of its name may have been committed while the one above waited for it.
+  return query
+  select coalesce(found.id, event.id)
+  from pg_catalog.unnest(ids) with ordinality as found (id, place)
+  join pg_catalog.jsonb_array_elements(enqueue_many.events) with ordinality as item (value, place) on item.place = found.place
+  left join tenon.outbox as event
+    on found.id is null and event.topic = item.value operator(pg_catalog.->>) 'topic'
+    and event.idempotency_key = item.value operator(pg_catalog.->>) 'idempotency_key'
+  order by found.place;
 
   if exists (
     select from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)
@@ -1782,8 +1864,8 @@ drop table tenon.outbox, tenon.outbox_keys;`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'claim_events' }, { kind: 'function', schema: 'tenon', name: 'complete_events' }, { kind: 'function', schema: 'tenon', name: 'fail_event' }, { kind: 'function', schema: 'tenon', name: 'extend_events' }, { kind: 'function', schema: 'tenon', name: 'release_events' }, { kind: 'function', schema: 'tenon', name: 'revive_events' }, { kind: 'function', schema: 'tenon', name: 'purge_events' }],
-        sha256: '8d0bf4caba42d82ea7b786ac5521aa93823c4d1c2854ce90ceab483cca833b79',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'claim_events' }, { kind: 'function', schema: 'tenon', name: 'still_held' }, { kind: 'function', schema: 'tenon', name: 'complete_events' }, { kind: 'function', schema: 'tenon', name: 'fail_event' }, { kind: 'function', schema: 'tenon', name: 'extend_events' }, { kind: 'function', schema: 'tenon', name: 'release_events' }, { kind: 'function', schema: 'tenon', name: 'revive_events' }, { kind: 'function', schema: 'tenon', name: 'purge_events' }],
+        sha256: 'b1cc41e9f333e8dc4203eb8aefa62e6d58d9d8aee3122642a49461fb1b6657cd',
         sql: `-- How relays take events out of tenon.outbox: claim, then complete, fail, extend or release; revive and purge.
 --
 -- purpose: at least once, and the events of a key one after the other. An event is handed out when it is due, nobody holds
@@ -1805,6 +1887,7 @@ drop table tenon.outbox, tenon.outbox_keys;`,
 -- down:
 --   drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 --   drop function tenon.complete_events(text, bigint[]);
+--   drop function tenon.still_held(text, bigint[]);
 --   drop function tenon.fail_event(text, bigint, text, interval, integer);
 --   drop function tenon.extend_events(text, bigint[], interval);
 --   drop function tenon.release_events(text, bigint[]);
@@ -1832,7 +1915,8 @@ create function tenon.claim_events(
   enqueued_role text,
   created_at timestamptz,
   attempts integer,
-  claimed_until timestamptz
+  claimed_until timestamptz,
+  dead boolean
 )
   language plpgsql volatile security definer
   set search_path = ''
@@ -1851,6 +1935,9 @@ declare
   followers bigint[];
   locked bigint[];
   pivot integer;
+  half integer;
+  steps integer;
+  suspect bigint;
 begin
   if coalesce(claim_events.worker, '') = '' or not coalesce(claim_events.batch >= 1, false)
     or not coalesce(claim_events.lease > interval '0', false) or not coalesce(claim_events.max_attempts >= 1, false)
@@ -1919,7 +2006,11 @@ begin
     and pg_catalog.cardinality(heads) < (claim_events.batch - pg_catalog.cardinality(picked) + 1) / 2
   then
     pivot := (pg_catalog.random() * 4294967295 - 2147483648)::integer;
-    for half in 1 .. 2 loop
+    -- Where nothing at all was found it is gone on with, so that an empty answer says that there is nothing.
+    for round in 1 .. 4 loop
+      half := 2 - round % 2;
+      steps := case when round <= 2 then looked_at else 100000 end;
+      exit when round > 2 and pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) > 0;
       candidates := array(
         with recursive walk as (
           (
@@ -1941,7 +2032,7 @@ begin
             order by pg_catalog.hashtext(first.key), first.key, first.id
             limit 1
           ) as next
-          where walk.step < looked_at and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
+          where walk.step < steps and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
         )
         select walk.id
         from walk
@@ -2015,6 +2106,18 @@ begin
     end if;
   end if;
 
+  picked := picked || heads || locked;
+  -- Whoever held it went away without a word, again and again: it may be what ends them. It goes alone, so that it takes no
+  -- others along.
+  suspect := (
+    select event.id
+    from tenon.outbox as event
+    where event.id = any (picked) and event.claimed_until is not null and event.attempts >= (claim_events.max_attempts + 1) / 2
+    order by event.attempts, event.id
+    limit 1
+  );
+  if suspect is not null then picked := array[suspect]; end if;
+
   return query
   with taken as (
     update tenon.outbox as event set
@@ -2026,18 +2129,46 @@ begin
         when event.attempts >= claim_events.max_attempts and event.claimed_by is not null then 'the lease ended'
         else event.last_error
       end
-    where event.id = any (picked || heads || locked)
+    where event.id = any (picked)
     returning event.*
   )
   select
     taken.id, taken.topic, taken.key, taken.payload, taken.headers, taken.idempotency_key,
-    taken.enqueued_by, taken.enqueued_role, taken.created_at, taken.attempts, taken.claimed_until
+    taken.enqueued_by, taken.enqueued_role, taken.created_at, taken.attempts, taken.claimed_until, taken.dead_at is not null
   from taken
-  where taken.dead_at is null
   order by taken.id;
 end
 $function$;
-comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more.';
+comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more; none does. Those with dead are told and not to be handled: their last worker went away without a word.';
+
+-- An event behind one of its key that is open and not the worker's is lost as well: whoever has the first has them all.
+create function tenon.still_held(worker text, ids bigint[]) returns setof bigint
+  language sql stable
+  set search_path = ''
+as $function$
+  with held as materialized (
+    select event.id, event.key
+    from tenon.outbox as event
+    where event.id = any (still_held.ids) and event.claimed_by = still_held.worker
+  )
+  select held.id from held where held.key is null
+  union all
+  select held.id
+  from held
+  where held.key in (
+    select keys.key
+    from (select distinct keyed.key from held as keyed where keyed.key is not null) as keys
+    where still_held.worker = (
+      select first.claimed_by
+      from tenon.outbox as first
+      where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(keys.key) and first.key = keys.key
+        and first.delivered_at is null and first.dead_at is null
+      order by first.id
+      limit 1
+    )
+  )
+$function$;
+comment on function tenon.still_held(text, bigint[]) is 'Those of some events that a worker holds, and whose key it holds.';
 
 create function tenon.complete_events(worker text, ids bigint[]) returns setof bigint
   language plpgsql volatile security definer
@@ -2047,7 +2178,8 @@ begin
   return query
   update tenon.outbox as event set
     delivered_at = pg_catalog.clock_timestamp(), claimed_by = null, claimed_until = null, last_error = null
-  where event.id = any (complete_events.ids) and event.claimed_by = complete_events.worker
+  where event.id = any (array(select tenon.still_held(complete_events.worker, complete_events.ids)))
+    and event.claimed_by = complete_events.worker
   returning event.id;
 end
 $function$;
@@ -2091,7 +2223,8 @@ as $function$
 begin
   return query
   update tenon.outbox as event set claimed_until = pg_catalog.clock_timestamp() + extend_events.lease
-  where event.id = any (extend_events.ids) and event.claimed_by = extend_events.worker
+  where event.id = any (array(select tenon.still_held(extend_events.worker, extend_events.ids)))
+    and event.claimed_by = extend_events.worker
   returning event.id;
 end
 $function$;
@@ -2161,6 +2294,7 @@ end
 $function$;
 comment on function tenon.purge_events(interval, integer) is 'Deletes events that were delivered longer ago, and with them their idempotency keys; returns how many: call it until it is less than batch. Dead events stay.';
 
+revoke all on function tenon.still_held(text, bigint[]) from public, anon, authenticated, service_role;
 revoke all on function
   tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
@@ -2182,6 +2316,7 @@ to service_role;
 `,
         down: `drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 drop function tenon.complete_events(text, bigint[]);
+drop function tenon.still_held(text, bigint[]);
 drop function tenon.fail_event(text, bigint, text, interval, integer);
 drop function tenon.extend_events(text, bigint[], interval);
 drop function tenon.release_events(text, bigint[]);

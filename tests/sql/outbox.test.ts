@@ -140,6 +140,9 @@ describeOutbox('sql/modules/outbox/0002_relay.sql', (engine) => {
       expect(await claim('a', ', max_attempts => 2')).toHaveLength(1)
       await engine().script(`update tenon.outbox set claimed_until = now() - interval '1 second'`)
     }
+    expect(await claim('a', ', max_attempts => 2'), 'it is told once, and not to be handled').toMatchObject([
+      { topic: 'poison', dead: true, attempts: 2 },
+    ])
     expect(await claim('a', ', max_attempts => 2')).toEqual([])
     expect(await engine().admin('select last_error from tenon.outbox where dead_at is not null')).toEqual([
       { last_error: 'the lease ended' },

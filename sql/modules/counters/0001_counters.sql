@@ -4,10 +4,11 @@
 --     select tenon.count_rows('public.comments', 'post_id', 'public.posts', 'comments_count');
 --   The column must be there; it is filled at once. One statement costs one UPDATE, however many rows it changes. Transactions that change
 --   rows of one parent wait for each other. The number counts all rows, whatever row security hides from whoever reads it.
+--   Rows that are written straight into a partition are not counted, because that fires no trigger of the parent.
 --   tenon.uncount_rows() takes it away and leaves the column.
 -- parameters: none. tenon.count_rows: child regclass, foreign_key name of its column, parent regclass with a primary key of one column,
 --   counter name of its column
--- privilege: CREATE on the database; calling it takes ownership of both tables
+-- privilege: CREATE on the database; calling it takes ownership of both tables, by the role that owns the module's functions
 -- oldest postgresql: 15
 -- source: https://www.postgresql.org/docs/current/plpgsql-trigger.html
 -- requires: none
@@ -87,6 +88,21 @@ begin
       constraint = 'counters_columns',
       message = pg_catalog.format('count_rows takes a column of %s, and of %s a primary key of one column and a column for the number', child, parent),
       hint = 'alter table … add column … bigint not null default 0';
+  end if;
+
+  -- The counter is changed with the rights of the function's owner, and with it run the triggers of the parent.
+  if not exists (
+    select from pg_catalog.pg_class as class
+    join pg_catalog.pg_proc as function on function.oid = 'tenon.adjust_counter()'::pg_catalog.regprocedure
+    join pg_catalog.pg_roles as owner on owner.oid = function.proowner
+    where class.oid = parent and class.relowner = function.proowner
+      and (not class.relforcerowsecurity or owner.rolsuper or owner.rolbypassrls)
+  ) then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      constraint = 'counters_owner',
+      message = pg_catalog.format('%s must belong to the owner of tenon.adjust_counter(), whom its row security does not bind', parent),
+      hint = 'Apply the module as the owner of the table, and do not FORCE ROW LEVEL SECURITY on it.';
   end if;
 
   perform tenon.uncount_rows(child, foreign_key);

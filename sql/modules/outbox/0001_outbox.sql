@@ -169,6 +169,7 @@ declare
     order by 1
   );
   found_keys integer;
+  ids bigint[];
 begin
   -- As in enqueue; in order of the keys, so that two callers with the same keys do not wait for each other.
   while pg_catalog.cardinality(keys) > 0 loop
@@ -178,7 +179,6 @@ begin
     exit when found_keys = pg_catalog.cardinality(keys);
   end loop;
 
-  return query
   with given as materialized (
     select
       pg_catalog.nextval('tenon.outbox_id_seq') as id,
@@ -205,14 +205,22 @@ begin
     on conflict (topic, idempotency_key) where idempotency_key is not null do nothing
     returning event.id, event.topic, event.idempotency_key
   )
-  select coalesce(
+  select pg_catalog.array_agg(coalesce(
     own.id,
-    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key),
-    (select event.id from tenon.outbox as event where event.topic = given.topic and event.idempotency_key = given.idempotency_key)
-  )
+    (select twin.id from written as twin where twin.topic = given.topic and twin.idempotency_key = given.idempotency_key)
+  ) order by given.place) into ids
   from given
-  left join written as own on own.id = given.id
-  order by given.place;
+  left join written as own on own.id = given.id;
+
+  -- In a statement of its own: the first of its name may have been committed while the one above waited for it.
+  return query
+  select coalesce(found.id, event.id)
+  from pg_catalog.unnest(ids) with ordinality as found (id, place)
+  join pg_catalog.jsonb_array_elements(enqueue_many.events) with ordinality as item (value, place) on item.place = found.place
+  left join tenon.outbox as event
+    on found.id is null and event.topic = item.value operator(pg_catalog.->>) 'topic'
+    and event.idempotency_key = item.value operator(pg_catalog.->>) 'idempotency_key'
+  order by found.place;
 
   if exists (
     select from pg_catalog.jsonb_array_elements(enqueue_many.events) as item (value)

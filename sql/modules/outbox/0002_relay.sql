@@ -19,6 +19,7 @@
 -- down:
 --   drop function tenon.claim_events(text, integer, interval, integer, text[], integer);
 --   drop function tenon.complete_events(text, bigint[]);
+--   drop function tenon.still_held(text, bigint[]);
 --   drop function tenon.fail_event(text, bigint, text, interval, integer);
 --   drop function tenon.extend_events(text, bigint[], interval);
 --   drop function tenon.release_events(text, bigint[]);
@@ -46,7 +47,8 @@ create function tenon.claim_events(
   enqueued_role text,
   created_at timestamptz,
   attempts integer,
-  claimed_until timestamptz
+  claimed_until timestamptz,
+  dead boolean
 )
   language plpgsql volatile security definer
   set search_path = ''
@@ -65,6 +67,9 @@ declare
   followers bigint[];
   locked bigint[];
   pivot integer;
+  half integer;
+  steps integer;
+  suspect bigint;
 begin
   if coalesce(claim_events.worker, '') = '' or not coalesce(claim_events.batch >= 1, false)
     or not coalesce(claim_events.lease > interval '0', false) or not coalesce(claim_events.max_attempts >= 1, false)
@@ -133,7 +138,11 @@ begin
     and pg_catalog.cardinality(heads) < (claim_events.batch - pg_catalog.cardinality(picked) + 1) / 2
   then
     pivot := (pg_catalog.random() * 4294967295 - 2147483648)::integer;
-    for half in 1 .. 2 loop
+    -- Where nothing at all was found it is gone on with, so that an empty answer says that there is nothing.
+    for round in 1 .. 4 loop
+      half := 2 - round % 2;
+      steps := case when round <= 2 then looked_at else 100000 end;
+      exit when round > 2 and pg_catalog.cardinality(heads) + pg_catalog.cardinality(picked) > 0;
       candidates := array(
         with recursive walk as (
           (
@@ -155,7 +164,7 @@ begin
             order by pg_catalog.hashtext(first.key), first.key, first.id
             limit 1
           ) as next
-          where walk.step < looked_at and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
+          where walk.step < steps and (half = 1 or pg_catalog.hashtext(next.key) < pivot)
         )
         select walk.id
         from walk
@@ -229,6 +238,18 @@ begin
     end if;
   end if;
 
+  picked := picked || heads || locked;
+  -- Whoever held it went away without a word, again and again: it may be what ends them. It goes alone, so that it takes no
+  -- others along.
+  suspect := (
+    select event.id
+    from tenon.outbox as event
+    where event.id = any (picked) and event.claimed_until is not null and event.attempts >= (claim_events.max_attempts + 1) / 2
+    order by event.attempts, event.id
+    limit 1
+  );
+  if suspect is not null then picked := array[suspect]; end if;
+
   return query
   with taken as (
     update tenon.outbox as event set
@@ -240,18 +261,46 @@ begin
         when event.attempts >= claim_events.max_attempts and event.claimed_by is not null then 'the lease ended'
         else event.last_error
       end
-    where event.id = any (picked || heads || locked)
+    where event.id = any (picked)
     returning event.*
   )
   select
     taken.id, taken.topic, taken.key, taken.payload, taken.headers, taken.idempotency_key,
-    taken.enqueued_by, taken.enqueued_role, taken.created_at, taken.attempts, taken.claimed_until
+    taken.enqueued_by, taken.enqueued_role, taken.created_at, taken.attempts, taken.claimed_until, taken.dead_at is not null
   from taken
-  where taken.dead_at is null
   order by taken.id;
 end
 $function$;
-comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more.';
+comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more; none does. Those with dead are told and not to be handled: their last worker went away without a word.';
+
+-- An event behind one of its key that is open and not the worker's is lost as well: whoever has the first has them all.
+create function tenon.still_held(worker text, ids bigint[]) returns setof bigint
+  language sql stable
+  set search_path = ''
+as $function$
+  with held as materialized (
+    select event.id, event.key
+    from tenon.outbox as event
+    where event.id = any (still_held.ids) and event.claimed_by = still_held.worker
+  )
+  select held.id from held where held.key is null
+  union all
+  select held.id
+  from held
+  where held.key in (
+    select keys.key
+    from (select distinct keyed.key from held as keyed where keyed.key is not null) as keys
+    where still_held.worker = (
+      select first.claimed_by
+      from tenon.outbox as first
+      where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(keys.key) and first.key = keys.key
+        and first.delivered_at is null and first.dead_at is null
+      order by first.id
+      limit 1
+    )
+  )
+$function$;
+comment on function tenon.still_held(text, bigint[]) is 'Those of some events that a worker holds, and whose key it holds.';
 
 create function tenon.complete_events(worker text, ids bigint[]) returns setof bigint
   language plpgsql volatile security definer
@@ -261,7 +310,8 @@ begin
   return query
   update tenon.outbox as event set
     delivered_at = pg_catalog.clock_timestamp(), claimed_by = null, claimed_until = null, last_error = null
-  where event.id = any (complete_events.ids) and event.claimed_by = complete_events.worker
+  where event.id = any (array(select tenon.still_held(complete_events.worker, complete_events.ids)))
+    and event.claimed_by = complete_events.worker
   returning event.id;
 end
 $function$;
@@ -305,7 +355,8 @@ as $function$
 begin
   return query
   update tenon.outbox as event set claimed_until = pg_catalog.clock_timestamp() + extend_events.lease
-  where event.id = any (extend_events.ids) and event.claimed_by = extend_events.worker
+  where event.id = any (array(select tenon.still_held(extend_events.worker, extend_events.ids)))
+    and event.claimed_by = extend_events.worker
   returning event.id;
 end
 $function$;
@@ -375,6 +426,7 @@ end
 $function$;
 comment on function tenon.purge_events(interval, integer) is 'Deletes events that were delivered longer ago, and with them their idempotency keys; returns how many: call it until it is less than batch. Dead events stay.';
 
+revoke all on function tenon.still_held(text, bigint[]) from public, anon, authenticated, service_role;
 revoke all on function
   tenon.claim_events(text, integer, interval, integer, text[], integer),
   tenon.complete_events(text, bigint[]),
