@@ -1692,8 +1692,8 @@ drop function tenon.purge_events(interval, integer);`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '9e2f24047548738b65d78206b2f4423c8c69528e18e0b2d64cd43199702487f6',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
+        sha256: '4f24e347215c6d34b283520339fc7e702f317f7f55fd7a24f492dc1a36504227',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -1718,6 +1718,7 @@ drop function tenon.purge_events(interval, integer);`,
 -- down:
 --   drop function tenon.default_partition_rows(regclass);
 --   drop function tenon.drop_partitions(regclass, timestamptz);
+--   drop function tenon.partitions_before(regclass, text);
 --   drop function tenon.create_hash_partitions(regclass, integer);
 --   drop function tenon.create_list_partition(regclass, text, text[], boolean);
 --   drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
@@ -2248,28 +2249,52 @@ $function$;
 
 comment on function tenon.create_hash_partitions(regclass, integer) is 'Makes the partitions by hash that are missing, and returns their names.';
 
-create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
-  language plpgsql
+create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text)
+  language plpgsql stable
   set search_path = ''
 as $function$
 declare
-  old regclass;
+  kind constant text := tenon.range_kind(parent);
 begin
-  if tenon.range_kind(parent) is distinct from 'time' then
+  if kind is null then
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
-      message = pg_catalog.format('%s is not partitioned by range over one column of a time', parent);
+      message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent);
   end if;
   perform tenon.assert_own_partitions(parent);
-  for old in
-    -- The default partition is not among them, and of one up to MAXVALUE nothing is ever wholly older.
-    select partition from tenon.range_partitions(parent)
-    where upper_bound <> 'infinity' and upper_at <= extract(epoch from older_than)
-  loop
-    execute pg_catalog.format('alter table %s detach partition %s', parent, old);
-    return next (select relname from pg_catalog.pg_class where oid = old);
-    execute pg_catalog.format('drop table %s', old);
+  return query
+    select namespace.nspname::text, class.relname::text
+    from tenon.range_partitions(parent) as ranges
+    join pg_catalog.pg_class as class on class.oid = ranges.partition
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    -- Of a partition without an end nothing is ever wholly older.
+    where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
+    order by ranges.lower_at;
+end
+$function$;
+
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first. Never the default partition.';
+
+create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  old record;
+begin
+  if tenon.range_kind(parent) = 'number' then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_range',
+      message = pg_catalog.format('%s is not partitioned by time', parent);
+  end if;
+  for old in select * from tenon.partitions_before(parent, older_than::text) loop
+    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.schema_name, old.partition_name);
+    execute pg_catalog.format('drop table %I.%I', old.schema_name, old.partition_name);
+    return next old.partition_name;
   end loop;
 end
 $function$;
@@ -2310,11 +2335,13 @@ revoke all on function tenon.create_partitions(regclass, text, integer, timestam
 revoke all on function tenon.create_number_partitions(regclass, bigint, integer, bigint) from public;
 revoke all on function tenon.create_list_partition(regclass, text, text[], boolean) from public;
 revoke all on function tenon.create_hash_partitions(regclass, integer) from public;
+revoke all on function tenon.partitions_before(regclass, text) from public;
 revoke all on function tenon.drop_partitions(regclass, timestamptz) from public;
 revoke all on function tenon.default_partition_rows(regclass) from public;
 `,
         down: `drop function tenon.default_partition_rows(regclass);
 drop function tenon.drop_partitions(regclass, timestamptz);
+drop function tenon.partitions_before(regclass, text);
 drop function tenon.create_hash_partitions(regclass, integer);
 drop function tenon.create_list_partition(regclass, text, text[], boolean);
 drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);

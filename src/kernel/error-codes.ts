@@ -139,6 +139,17 @@ const entries = {
   QUERY_FAILED: { retryable: false, summary: 'Any other error of the server; see sqlstate.' },
   RESOURCE_EXHAUSTED: { retryable: false, summary: 'The server ran out of disk, memory or another resource.' },
 
+  PARTITION_DEFAULT_ROWS: {
+    retryable: false,
+    summary: 'Rows in the default partition belong into a partition that was to be made or attached.',
+  },
+  PARTITION_KIND: { retryable: false, summary: 'The table is not partitioned, or not in the way that this needs.' },
+  PARTITION_CONFLICT: {
+    retryable: false,
+    summary: 'Another table, partition, row or foreign key is in the way of a partition.',
+  },
+  PARTITION_MANAGED: { retryable: false, summary: 'pg_partman manages the partitions of the table, or does not.' },
+
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
   METADATA_FORMAT: { retryable: false, summary: 'Generated metadata is of another format, or is none.' },

@@ -22,6 +22,7 @@
 -- down:
 --   drop function tenon.default_partition_rows(regclass);
 --   drop function tenon.drop_partitions(regclass, timestamptz);
+--   drop function tenon.partitions_before(regclass, text);
 --   drop function tenon.create_hash_partitions(regclass, integer);
 --   drop function tenon.create_list_partition(regclass, text, text[], boolean);
 --   drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
@@ -552,28 +553,52 @@ $function$;
 
 comment on function tenon.create_hash_partitions(regclass, integer) is 'Makes the partitions by hash that are missing, and returns their names.';
 
-create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
-  language plpgsql
+create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text)
+  language plpgsql stable
   set search_path = ''
 as $function$
 declare
-  old regclass;
+  kind constant text := tenon.range_kind(parent);
 begin
-  if tenon.range_kind(parent) is distinct from 'time' then
+  if kind is null then
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
-      message = pg_catalog.format('%s is not partitioned by range over one column of a time', parent);
+      message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent);
   end if;
   perform tenon.assert_own_partitions(parent);
-  for old in
-    -- The default partition is not among them, and of one up to MAXVALUE nothing is ever wholly older.
-    select partition from tenon.range_partitions(parent)
-    where upper_bound <> 'infinity' and upper_at <= extract(epoch from older_than)
-  loop
-    execute pg_catalog.format('alter table %s detach partition %s', parent, old);
-    return next (select relname from pg_catalog.pg_class where oid = old);
-    execute pg_catalog.format('drop table %s', old);
+  return query
+    select namespace.nspname::text, class.relname::text
+    from tenon.range_partitions(parent) as ranges
+    join pg_catalog.pg_class as class on class.oid = ranges.partition
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    -- Of a partition without an end nothing is ever wholly older.
+    where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
+    order by ranges.lower_at;
+end
+$function$;
+
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first. Never the default partition.';
+
+create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  old record;
+begin
+  if tenon.range_kind(parent) = 'number' then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_range',
+      message = pg_catalog.format('%s is not partitioned by time', parent);
+  end if;
+  for old in select * from tenon.partitions_before(parent, older_than::text) loop
+    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.schema_name, old.partition_name);
+    execute pg_catalog.format('drop table %I.%I', old.schema_name, old.partition_name);
+    return next old.partition_name;
   end loop;
 end
 $function$;
@@ -614,5 +639,6 @@ revoke all on function tenon.create_partitions(regclass, text, integer, timestam
 revoke all on function tenon.create_number_partitions(regclass, bigint, integer, bigint) from public;
 revoke all on function tenon.create_list_partition(regclass, text, text[], boolean) from public;
 revoke all on function tenon.create_hash_partitions(regclass, integer) from public;
+revoke all on function tenon.partitions_before(regclass, text) from public;
 revoke all on function tenon.drop_partitions(regclass, timestamptz) from public;
 revoke all on function tenon.default_partition_rows(regclass) from public;
