@@ -2368,7 +2368,7 @@ drop function tenon.partman_schema(regclass);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'partition_status' }, { kind: 'function', schema: 'tenon', name: 'drain_default' }, { kind: 'function', schema: 'tenon', name: 'attach_statements' }, { kind: 'function', schema: 'tenon', name: 'run_partman' }],
-        sha256: '21081b034718373eb0c9b8917450c893762c51490c980c81451dd3b1c3a6c095',
+        sha256: '7b2e6c7a8c9ef1bab2a244a96a0b594ba3ba2f728c1149df2c49962413751534',
         sql: `-- Upkeep of partitioned tables: how they stand, moving rows out of the default partition, attaching full tables, pg_partman.
 --
 -- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
@@ -2772,7 +2772,8 @@ begin
     where inherits.inhparent = parent and class.oid <> all (coalesce(before, '{}'))
     union all
     select old.name, 'gone'
-    from pg_catalog.unnest(before, names) as old (id, name)
+    -- Of several arrays only without its schema.
+    from unnest(before, names) as old (id, name)
     where not exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = old.id)
     order by 2, 1;
 end

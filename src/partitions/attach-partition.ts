@@ -2,10 +2,9 @@
 import type { Database } from '../database/index.ts'
 import { isTenonError } from '../kernel/errors.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { type DedicatedStatements, type LockOptions, withDedicatedStatements } from './dedicated-statements.ts'
 import { assertPartitioned, type RangeBound, toBoundText } from './module-call.ts'
-import { partitionError, toPartitionError } from './partition-error.ts'
+import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
 
 /** A step of {@link attachPartition}; its name says what runs. */
 export type AttachStep =
@@ -59,7 +58,7 @@ export interface AttachPartitionOptions extends LockOptions {
  */
 export async function attachPartition<DB>(
   db: Database<DB>,
-  table: TableMetadata,
+  table: NamedTable,
   options: AttachPartitionOptions,
 ): Promise<void> {
   assertPartitioned(table)
@@ -100,7 +99,7 @@ interface Planned {
 
 async function planOf(
   { connection }: DedicatedStatements,
-  table: TableMetadata,
+  table: NamedTable,
   values: readonly unknown[],
 ): Promise<readonly Planned[]> {
   try {
@@ -114,7 +113,7 @@ async function planOf(
   }
 }
 
-function toAttachError(error: unknown, table: TableMetadata, step: AttachStep, partition: string): unknown {
+function toAttachError(error: unknown, table: NamedTable, step: AttachStep, partition: string): unknown {
   if (!isTenonError(error)) return error
   if (error.sqlstate === '23514')
     return step.startsWith('default')

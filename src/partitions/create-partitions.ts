@@ -5,9 +5,8 @@
  */
 import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { bound } from '../kernel/expressions.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { callModule, type RangeBound, toBoundText } from './module-call.ts'
-import { partitionError } from './partition-error.ts'
+import { type NamedTable, partitionError } from './partition-error.ts'
 
 /** How much a partition by time holds; bounds are in UTC. */
 export type PartitionUnit = 'hour' | 'day' | 'week' | 'month' | 'quarter' | 'year'
@@ -48,7 +47,7 @@ export type CreatePartitionsOptions = PartitionStep &
  */
 export async function createPartitions(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   options: CreatePartitionsOptions,
 ): Promise<readonly string[]> {
   const { ahead = 3, since, signal } = options
@@ -75,7 +74,7 @@ const units: readonly string[] = ['hour', 'day', 'week', 'month', 'quarter', 'ye
 
 /** @throws {TenonError} OPTION_INVALID unless there is one of the two */
 export function stepOf(
-  table: TableMetadata,
+  table: NamedTable,
   { unit, width }: PartitionStep,
 ): readonly [string | undefined, string | undefined] {
   const widthOk = typeof width === 'bigint' ? width > 0n : Number.isSafeInteger(width) && Number(width) > 0
@@ -117,7 +116,7 @@ export interface CreateListPartitionOptions extends RunOptions {
  */
 export async function createListPartition(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   { name, values, fromDefault = false, signal }: CreateListPartitionOptions,
 ): Promise<number> {
   if (!Array.isArray(values) || values.length === 0)
@@ -151,7 +150,7 @@ export interface CreateHashPartitionsOptions extends RunOptions {
  */
 export async function createHashPartitions(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   { modulus, signal }: CreateHashPartitionsOptions,
 ): Promise<readonly string[]> {
   if (!Number.isInteger(modulus) || modulus < 1 || modulus > 1024)
@@ -182,7 +181,7 @@ export interface PartmanChange {
  */
 export async function runPartman(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   options: RunOptions = {},
 ): Promise<readonly PartmanChange[]> {
   const rows = await callModule<{ readonly partition_name: string; readonly change: PartmanChange['change'] }>(

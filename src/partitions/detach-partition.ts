@@ -2,10 +2,9 @@
 import type { Database } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { type DedicatedStatements, type LockOptions, withDedicatedStatements } from './dedicated-statements.ts'
 import { assertPartitioned, type RangeBound, toBoundText } from './module-call.ts'
-import { partitionError, toPartitionError } from './partition-error.ts'
+import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
 
 /** Options of {@link detachPartition}. */
 export interface DetachPartitionOptions extends LockOptions {
@@ -40,7 +39,7 @@ export interface DetachPartitionOptions extends LockOptions {
  */
 export async function detachPartition<DB>(
   db: Database<DB>,
-  table: TableMetadata,
+  table: NamedTable,
   options: DetachPartitionOptions,
 ): Promise<void> {
   assertPartitioned(table)
@@ -86,7 +85,7 @@ export interface RetainedPartition {
  */
 export async function retainPartitions<DB>(
   db: Database<DB>,
-  table: TableMetadata,
+  table: NamedTable,
   options: RetainPartitionsOptions,
 ): Promise<readonly RetainedPartition[]> {
   assertPartitioned(table)
@@ -116,7 +115,7 @@ export async function retainPartitions<DB>(
 
 async function partitionsBefore(
   { connection }: DedicatedStatements,
-  table: TableMetadata,
+  table: NamedTable,
   bound: string,
 ): Promise<readonly { readonly schema: string; readonly name: string }[]> {
   try {
@@ -133,7 +132,7 @@ async function partitionsBefore(
 /** @param then - a statement that belongs to it, or nothing */
 async function detach(
   statements: DedicatedStatements,
-  table: TableMetadata,
+  table: NamedTable,
   partition: string,
   concurrently: boolean | undefined,
   then: string,

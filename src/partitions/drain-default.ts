@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isTenonError } from '../kernel/errors.ts'
 import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { bound } from '../kernel/expressions.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { type PartitionStep, stepOf } from './create-partitions.ts'
 import { callModule } from './module-call.ts'
-import { partitionError } from './partition-error.ts'
+import { type NamedTable, partitionError } from './partition-error.ts'
 
 /** Where the work stands after a batch. */
 export interface DrainProgress {
@@ -61,7 +60,7 @@ const firstPauseMs = 500
  */
 export async function drainDefault(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   options: DrainDefaultOptions,
 ): Promise<DrainResult> {
   const { batch = 10_000, onProgress, signal, lockRetries = 5 } = options

@@ -23,6 +23,7 @@ export {
 } from './detach-partition.ts'
 export { type DrainDefaultOptions, type DrainProgress, type DrainResult, drainDefault } from './drain-default.ts'
 export type { RangeBound } from './module-call.ts'
+export type { NamedTable } from './partition-error.ts'
 export {
   type PartitionState,
   type PartitionStatus,

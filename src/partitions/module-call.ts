@@ -7,15 +7,14 @@ import { AliasNode, ColumnNode, IdentifierNode, ReferenceNode, SelectQueryNode }
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, bound, call, cast, type Sql } from '../kernel/expressions.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
-import { partitionError, toPartitionError } from './partition-error.ts'
+import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
 
 /** Anything that names a place in a range: a `Date` is an instant, a text is PostgreSQL's, without a zone in UTC. */
 export type RangeBound = Date | string | number | bigint
 
 /** @throws {TenonError} PARTITION_KIND when it is no partitioned table */
-export function assertPartitioned(table: TableMetadata): void {
-  if (table.kind === 'partitioned table') return
+export function assertPartitioned(table: NamedTable): void {
+  if (table.kind === undefined || table.kind === 'partitioned table') return
   throw partitionError(
     'PARTITION_KIND',
     table,
@@ -28,7 +27,7 @@ export function assertPartitioned(table: TableMetadata): void {
 export async function callModule<T>(
   executor: Executor,
   name: string,
-  table: TableMetadata,
+  table: NamedTable,
   parameters: readonly Sql[],
   options: RunOptions = {},
 ): Promise<readonly T[]> {
@@ -51,12 +50,12 @@ export async function callModule<T>(
 }
 
 /** The table as a parameter of type regclass. */
-function tableNode({ schema, name }: TableMetadata): Sql {
+function tableNode({ schema, name }: NamedTable): Sql {
   return bound(quoteQualified(schema, name), 'regclass')
 }
 
 /** @throws {TenonError} OPTION_INVALID */
-export function toBoundText(table: TableMetadata, place: RangeBound): string {
+export function toBoundText(table: NamedTable, place: RangeBound): string {
   const text =
     place instanceof Date
       ? Number.isNaN(place.getTime())

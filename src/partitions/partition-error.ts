@@ -7,6 +7,13 @@
 import { type ErrorCode, isTenonError, TenonError } from '../kernel/errors.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 
+/** A partitioned table: one of generated metadata, `tables.events`, or its names alone. */
+export interface NamedTable {
+  readonly schema: string
+  readonly name: string
+  readonly kind?: TableMetadata['kind']
+}
+
 interface Failure {
   readonly code: ErrorCode
   /** Goes on after the name of the table. */
@@ -114,7 +121,7 @@ const failures: ReadonlyMap<string, Failure> = new Map<string, Failure>([
 ])
 
 /** The error to throw for one that a function of the module, or a statement made by one, ended with. */
-export function toPartitionError(error: unknown, table: TableMetadata): unknown {
+export function toPartitionError(error: unknown, table: NamedTable): unknown {
   if (!isTenonError(error)) return error
   const failure = error.constraint === undefined ? undefined : failures.get(error.constraint)
   if (failure !== undefined) return partitionError(failure.code, table, failure.message, failure.hint, error)
@@ -132,7 +139,7 @@ export function toPartitionError(error: unknown, table: TableMetadata): unknown 
 /** An error about a table. */
 export function partitionError(
   code: ErrorCode,
-  { schema, name }: TableMetadata,
+  { schema, name }: NamedTable,
   message: string,
   hint: string,
   cause?: unknown,

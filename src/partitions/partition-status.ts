@@ -1,7 +1,7 @@
 /** Says how a partitioned table stands, and what is wrong with it. */
 import type { Executor, RunOptions } from '../kernel/executor.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { callModule } from './module-call.ts'
+import type { NamedTable } from './partition-error.ts'
 
 /** One partition. */
 export interface PartitionState {
@@ -87,7 +87,7 @@ export interface PartitionStatusOptions extends RunOptions {
  */
 export async function partitionStatus(
   service: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   { signal, soonHours = 24 }: PartitionStatusOptions = {},
 ): Promise<PartitionStatus> {
   const [found] = await callModule<Omit<PartitionStatus, 'warnings'>>(service, 'partition_status', table, [], {

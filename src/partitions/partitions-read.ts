@@ -13,8 +13,8 @@ import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, bound, call, cast } from '../kernel/expressions.ts'
 import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
 import { assertPartitioned } from './module-call.ts'
+import type { NamedTable } from './partition-error.ts'
 
 /** What a query of Kysely's is, of any kind. */
 export interface ExplainableQuery {
@@ -52,7 +52,7 @@ export interface PartitionsRead {
  */
 export async function partitionsRead(
   executor: Executor,
-  table: TableMetadata,
+  table: NamedTable,
   query: ExplainableQuery,
   options: RunOptions = {},
 ): Promise<PartitionsRead> {
@@ -69,7 +69,7 @@ export async function partitionsRead(
 }
 
 /** Quoted names of the tables that hold the rows. */
-async function leavesOf(executor: Executor, table: TableMetadata, options: RunOptions): Promise<ReadonlySet<string>> {
+async function leavesOf(executor: Executor, table: NamedTable, options: RunOptions): Promise<ReadonlySet<string>> {
   const own = executorOf(executor).withoutPlugins()
   const column = (name: string) => ReferenceNode.create(ColumnNode.create(name))
   const tree = call('pg_catalog.pg_partition_tree', bound(quoteQualified(table.schema, table.name), 'regclass'))

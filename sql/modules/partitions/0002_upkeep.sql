@@ -401,7 +401,8 @@ begin
     where inherits.inhparent = parent and class.oid <> all (coalesce(before, '{}'))
     union all
     select old.name, 'gone'
-    from pg_catalog.unnest(before, names) as old (id, name)
+    -- Of several arrays only without its schema.
+    from unnest(before, names) as old (id, name)
     where not exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = old.id)
     order by 2, 1;
 end
