@@ -150,6 +150,19 @@ const entries = {
   },
   PARTITION_MANAGED: { retryable: false, summary: 'pg_partman manages the partitions of the table, or does not.' },
 
+  FOREIGN_UNREACHABLE: {
+    retryable: true,
+    summary: 'A foreign server could not be reached, refused the login of its user mapping, or was lost.',
+  },
+  FOREIGN_REMOTE: {
+    retryable: false,
+    summary: 'A foreign server answered with an error; sqlstate is that of the remote one.',
+  },
+  FOREIGN_SECRET: {
+    retryable: false,
+    summary: 'The server would write a password down, and this login may not stop it; nothing was sent.',
+  },
+
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
   METADATA_FORMAT: { retryable: false, summary: 'Generated metadata is of another format, or is none.' },
