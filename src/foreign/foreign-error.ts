@@ -40,6 +40,13 @@ export function toForeignError(error: unknown, server: string, wrapper?: string)
       `foreign server ${server}: an option is none that its wrapper takes there`,
       'See the documentation of the wrapper: host, port, dbname and fetch_size of postgres_fdw are options of a server.',
     )
+  if (error.sqlstate === 'HV00Q')
+    return mended(
+      error,
+      'QUERY_UNDEFINED_OBJECT',
+      `foreign server ${server} has no schema of that name`,
+      'The login of the user mapping may also lack USAGE on it.',
+    )
   if (error.sqlstate === '42704' && wrapper !== undefined)
     return mended(
       error,

@@ -15,7 +15,7 @@ export interface ForeignQuery {
 /** One statement that a foreign server is sent. */
 export interface RemoteStatement {
   readonly server: string
-  /** Foreign tables in it, quoted and with their schema; several where a join is done there. */
+  /** Foreign tables in it, `remote.films`; several where a join is done there. */
   readonly tables: readonly string[]
   /** What is sent; undefined of wrappers that send no SQL, and of writes that have no plan of their own. */
   readonly sql: string | undefined
@@ -43,7 +43,7 @@ export interface PushedDown {
  * @example
  * ```ts
  * const { remote, localConditions } = await pushedDown(me, me.selectFrom('films').selectAll().where('year', '>', 1990))
- * // remote[0]: { server: 'films', tables: ['"remote"."films"'], sql: 'SELECT id, title, year FROM public.films WHERE ((year > 1990))' }
+ * // remote[0]: { server: 'films', tables: ['remote.films'], sql: 'SELECT id, title, year FROM public.films WHERE ((year > 1990))' }
  * ```
  * The SQL:
  * ```sql
@@ -69,10 +69,11 @@ export async function pushedDown(
     for (const child of node.Plans ?? []) walk(child)
   }
   for (const plan of await explain(executor, query, options)) walk(plan)
-  const servers = await serversByTable(executor, [...new Set(scans.flatMap(({ tables }) => tables))], options)
+  const known = await foreignTables(executor, [...new Set(scans.flatMap(({ tables }) => tables))], options)
   const remote = scans.flatMap(({ tables, sql }) => {
-    const server = tables.map((name) => servers.get(name)).find((name) => name !== undefined)
-    return server === undefined ? [] : [{ server, tables, sql }]
+    const found = tables.flatMap((name) => known.get(name) ?? [])
+    const [first] = found
+    return first === undefined ? [] : [{ server: first.server, tables: found.map(({ table }) => table), sql }]
   })
   return { remote, localConditions, localSteps }
 }
@@ -124,19 +125,20 @@ function tablesOf(node: PlanNode, parent: PlanNode): readonly string[] {
   return found.map(([, text = '']) => text)
 }
 
-async function serversByTable(
+interface KnownTable {
+  readonly table: string
+  readonly server: string
+}
+
+async function foreignTables(
   executor: Executor,
-  tables: readonly string[],
+  names: readonly string[],
   options: RunOptions,
-): Promise<ReadonlyMap<string, string>> {
-  if (tables.length === 0) return new Map()
-  const rows = await runSql<{ readonly name: string; readonly server: string }>(
-    executor,
-    foreign.serversOfTables,
-    [tables],
-    options,
-  )
-  return new Map(rows.map(({ name, server }) => [name, server]))
+): Promise<ReadonlyMap<string, KnownTable>> {
+  if (names.length === 0) return new Map()
+  const values = [names]
+  const rows = await runSql<KnownTable & { readonly name: string }>(executor, foreign.serversOfTables, values, options)
+  return new Map(rows.map((row) => [row.name, row]))
 }
 
 const explainable: ReadonlySet<string> = new Set([

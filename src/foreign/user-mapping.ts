@@ -70,10 +70,9 @@ export async function setUserMapping<DB>(service: Kysely<DB>, mapping: SetUserMa
   try {
     await service.transaction().execute(async (trx) => {
       await keepQuiet(trx)
-      await runSql(
-        trx,
-        'create temporary table tenon_user_mapping (server text, login text, options text) on commit drop',
-      )
+      await runSql(trx, makeTable).catch((error: unknown) => {
+        throw toTableError(error)
+      })
       await runSql(trx, 'copy pg_temp.tenon_user_mapping (server, login, options) from stdin', [rows])
       await runSql(trx, foreign.putMapping, [], { signal })
     })
@@ -81,6 +80,8 @@ export async function setUserMapping<DB>(service: Kysely<DB>, mapping: SetUserMa
     throw toMappingError(error, server, role)
   }
 }
+
+const makeTable = 'create temporary table tenon_user_mapping (server text, login text, options text) on commit drop'
 
 const columns = ['server', 'login', 'options'] as const
 
@@ -93,6 +94,16 @@ async function keepQuiet(trx: Executor): Promise<void> {
     message: `the server would write the password down: ${loud} keeps nested statements, and this login may not change that`,
     hint: `Call it as a superuser, or let one run: grant set on parameter ${loud} to this login.`,
   })
+}
+
+function toTableError(error: unknown): unknown {
+  if (!isTenonError(error) || error.code !== 'ACCESS_DENIED') return error
+  return mended(
+    error,
+    'ACCESS_DENIED',
+    'a user mapping is made through a temporary table, which this login may not make',
+    'grant temporary on database … to this login; the SQL module roles takes it from PUBLIC.',
+  )
 }
 
 function toMappingError(error: unknown, server: string, role: string): unknown {
