@@ -1,13 +1,19 @@
 /** Foreign tables: imported from another server, or made of a CSV file; and who reaches them. */
 import { posix } from 'node:path'
-import type { Kysely } from 'kysely'
 import { checks } from '../generated/checks.ts'
 import { foreign } from '../generated/foreign.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import { mended, toForeignError } from './foreign-error.ts'
-import { inTransaction, runQuoted, runSql, toOptionsJson, type WrapperOptions } from './server-statements.ts'
+import {
+  inTransaction,
+  runQuoted,
+  runSql,
+  type ServiceExecutor,
+  toOptionsJson,
+  type WrapperOptions,
+} from './server-statements.ts'
 
 /** Options of {@link importForeignSchema}. */
 export interface ImportForeignSchemaOptions extends RunOptions {
@@ -41,8 +47,8 @@ export interface ImportForeignSchemaOptions extends RunOptions {
  * import foreign schema public limit to (films, directors) from server films into remote
  * ```
  */
-export async function importForeignSchema<DB>(
-  service: Kysely<DB>,
+export async function importForeignSchema(
+  service: ServiceExecutor,
   options: ImportForeignSchemaOptions,
 ): Promise<readonly string[]> {
   const { server, remoteSchema, into, only, except, options: more = {}, signal } = options
@@ -104,7 +110,7 @@ export interface CreateCsvTableOptions extends RunOptions {
  *   options (filename '/srv/import/prices.csv', format 'csv', header 'match')
  * ```
  */
-export async function createCsvTable<DB>(service: Kysely<DB>, options: CreateCsvTableOptions): Promise<void> {
+export async function createCsvTable(service: ServiceExecutor, options: CreateCsvTableOptions): Promise<void> {
   const {
     server,
     schema,
@@ -174,8 +180,8 @@ function toField(name: string, given: string): { name: string; type: string; not
 }
 
 /** Runs what makes foreign tables, and takes back what default privileges gave on them. */
-async function closed<DB>(
-  service: Kysely<DB>,
+async function closed(
+  service: ServiceExecutor,
   schema: string,
   make: (trx: Executor) => Promise<void>,
 ): Promise<readonly string[]> {

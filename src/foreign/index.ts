@@ -16,5 +16,5 @@ export {
   listExposedForeignTables,
 } from './foreign-tables.ts'
 export { executeForeign, type ForeignQuery, type PushedDown, pushedDown, type RemoteStatement } from './pushed-down.ts'
-export type { WrapperOptions } from './server-statements.ts'
+export type { ServiceExecutor, WrapperOptions } from './server-statements.ts'
 export { dropUserMapping, type SetUserMappingOptions, setUserMapping } from './user-mapping.ts'

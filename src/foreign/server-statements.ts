@@ -3,7 +3,7 @@
  *
  * Owns the way: no plugin touches these. What such statements fail with is foreign-error's.
  */
-import { CompiledQuery, type Kysely } from 'kysely'
+import { CompiledQuery } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions } from '../kernel/executor.ts'
 
@@ -33,10 +33,15 @@ export async function runQuoted(
   if (quoted !== undefined) await runSql(executor, quoted.statement, [], options)
 }
 
+/** `db.service(…)`, or a transaction of it: what can run several statements as one. */
+export interface ServiceExecutor extends Executor {
+  transaction(): { execute<T>(callback: (trx: Executor) => Promise<T>): Promise<T> }
+}
+
 /** Runs a callback in a transaction: the caller's, where the executor is one. */
-export async function inTransaction<DB, T>(service: Kysely<DB>, callback: (trx: Kysely<DB>) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(service: ServiceExecutor, callback: (trx: Executor) => Promise<T>): Promise<T> {
   executorOf(service)
-  return service.isTransaction ? await callback(service) : await service.transaction().execute(callback)
+  return service.isTransaction === true ? await callback(service) : await service.transaction().execute(callback)
 }
 
 /** Options of a foreign-data wrapper: texts by name. */

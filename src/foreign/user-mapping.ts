@@ -5,14 +5,13 @@
  * pg_stat_activity; and with `log_statement = all` even parameters are. The data of COPY are written down by none of these. So the values
  * go into a temporary table by COPY, and a DO block, whose own text says nothing, makes the mapping of them.
  */
-import type { Kysely } from 'kysely'
 import { CopyRows, factsOf } from '../database/index.ts'
 import { foreign } from '../generated/foreign.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions } from '../kernel/executor.ts'
 import { quoteIdentifier } from '../kernel/identifier.ts'
 import { mended } from './foreign-error.ts'
-import { runSql, toOptionsJson, type WrapperOptions } from './server-statements.ts'
+import { runSql, type ServiceExecutor, toOptionsJson, type WrapperOptions } from './server-statements.ts'
 
 /** Options of {@link setUserMapping}. */
 export interface SetUserMappingOptions extends RunOptions {
@@ -48,7 +47,7 @@ export interface SetUserMappingOptions extends RunOptions {
  * do $$ … execute format('create user mapping for … server … options (…)', …) … $$;
  * ```
  */
-export async function setUserMapping<DB>(service: Kysely<DB>, mapping: SetUserMappingOptions): Promise<void> {
+export async function setUserMapping(service: ServiceExecutor, mapping: SetUserMappingOptions): Promise<void> {
   const { server, role, user, password, options = {}, signal } = mapping
   quoteIdentifier(server)
   quoteIdentifier(role)

@@ -148,7 +148,7 @@ const entries = {
     retryable: false,
     summary: 'Another table, partition, row or foreign key is in the way of a partition.',
   },
-  PARTITION_MANAGED: { retryable: false, summary: 'pg_partman manages the partitions of the table, or does not.' },
+  PARTITION_MANAGED: { retryable: false, summary: 'The table is managed by pg_partman, or is not and was to be.' },
 
   FOREIGN_UNREACHABLE: {
     retryable: true,
