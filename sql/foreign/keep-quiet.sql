@@ -12,6 +12,8 @@ with wanted (name, value, nested) as (
     ('log_min_duration_sample', '-1', null),
     ('log_transaction_sample_rate', '0', null),
     ('log_min_error_statement', 'panic', null),
+    -- Without the context, in which the end of a connection would quote the statement that it ended.
+    ('log_error_verbosity', 'terse', null),
     ('log_parameter_max_length', '0', null),
     ('pg_stat_statements.track', 'none', 'all'),
     ('auto_explain.log_min_duration', '-1', null),

@@ -76,6 +76,8 @@ with wanted (name, value, nested) as (
     ('log_min_duration_sample', '-1', null),
     ('log_transaction_sample_rate', '0', null),
     ('log_min_error_statement', 'panic', null),
+    -- Without the context, in which the end of a connection would quote the statement that it ended.
+    ('log_error_verbosity', 'terse', null),
     ('log_parameter_max_length', '0', null),
     ('pg_stat_statements.track', 'none', 'all'),
     ('auto_explain.log_min_duration', '-1', null),
@@ -113,7 +115,8 @@ begin
   option_list := (select pg_catalog.string_agg(pg_catalog.format('%I %L', option.key, option.value), ', ') from pg_catalog.jsonb_each_text(asked.options) as option);
   execute pg_catalog.format('drop user mapping if exists for %s server %I', target, asked.server);
   execute pg_catalog.format('create user mapping for %s server %I options (%s)', target, asked.server, option_list);
-exception when others then
+exception when query_canceled or others then
+  -- A cancel is none of the others, and its context would quote the statement in the log.
   raise exception using errcode = sqlstate, message = 'the user mapping was not made', constraint = 'foreign_user_mapping';
 end
 $mapping$

@@ -1693,7 +1693,7 @@ drop function tenon.purge_events(interval, integer);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '4f24e347215c6d34b283520339fc7e702f317f7f55fd7a24f492dc1a36504227',
+        sha256: '26e3fa1b586030d3bb1901ae5aa95629d56f00a0e4a3926a88bef9995cc4a8da',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -1728,7 +1728,7 @@ drop function tenon.purge_events(interval, integer);`,
 --   drop function tenon.move_from_default(regclass, regclass, text);
 --   drop function tenon.attach_new_partition(regclass, regclass, text);
 --   drop function tenon.make_partition(regclass, text);
---   drop function tenon.range_partitions(regclass);
+--   drop function tenon.range_partitions(regclass, boolean);
 --   drop function tenon.range_order(text, text);
 --   drop function tenon.range_kind(regclass);
 --   drop function tenon.partition_key_column(regclass);
@@ -1844,7 +1844,7 @@ end;
 
 comment on function tenon.range_order(text, text) is 'Where a bound of a range lies, as a number.';
 
-create function tenon.range_partitions(parent regclass) returns table (
+create function tenon.range_partitions(parent regclass, pending boolean default false) returns table (
   partition regclass, lower_bound text, upper_bound text, lower_at numeric, upper_at numeric
 )
   language sql stable
@@ -1866,11 +1866,11 @@ begin atomic
     ) as found
   ) as bound
   where inherits.inhparent = parent and bound.found is not null and tenon.range_kind(parent) is not null
-    and not inherits.inhdetachpending
+    and inherits.inhdetachpending = pending
   order by 4;
 end;
 
-comment on function tenon.range_partitions(regclass) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition.';
+comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
 
 create function tenon.make_partition(parent regclass, partition_name text) returns regclass
   language plpgsql
@@ -2265,16 +2265,21 @@ begin
   perform tenon.assert_own_partitions(parent);
   return query
     select namespace.nspname::text, class.relname::text
-    from tenon.range_partitions(parent) as ranges
+    -- What an interrupted detach has left comes first: no other partition can be detached concurrently before.
+    from (
+      select true as pending, half.* from tenon.range_partitions(parent, true) as half
+      union all
+      select false, whole.* from tenon.range_partitions(parent) as whole
+    ) as ranges
     join pg_catalog.pg_class as class on class.oid = ranges.partition
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     -- Of a partition without an end nothing is ever wholly older.
     where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
-    order by ranges.lower_at;
+    order by ranges.pending desc, ranges.lower_at;
 end
 $function$;
 
-comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first. Never the default partition.';
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after one that is half detached. Never the default partition.';
 
 create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
   language plpgsql
@@ -2325,7 +2330,7 @@ revoke all on function tenon.partition_table_name(text, text) from public;
 revoke all on function tenon.partition_key_column(regclass) from public;
 revoke all on function tenon.range_kind(regclass) from public;
 revoke all on function tenon.range_order(text, text) from public;
-revoke all on function tenon.range_partitions(regclass) from public;
+revoke all on function tenon.range_partitions(regclass, boolean) from public;
 revoke all on function tenon.make_partition(regclass, text) from public;
 revoke all on function tenon.attach_new_partition(regclass, regclass, text) from public;
 revoke all on function tenon.move_from_default(regclass, regclass, text) from public;
@@ -2351,7 +2356,7 @@ drop function tenon.partition_step(regclass, text, numeric, text, integer);
 drop function tenon.move_from_default(regclass, regclass, text);
 drop function tenon.attach_new_partition(regclass, regclass, text);
 drop function tenon.make_partition(regclass, text);
-drop function tenon.range_partitions(regclass);
+drop function tenon.range_partitions(regclass, boolean);
 drop function tenon.range_order(text, text);
 drop function tenon.range_kind(regclass);
 drop function tenon.partition_key_column(regclass);

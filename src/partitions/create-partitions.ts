@@ -61,10 +61,10 @@ export async function createPartitions(
     )
   const place = since === undefined ? undefined : toBoundText(table, since)
   if (unit !== undefined) {
-    const from = bound(place === undefined ? new Date().toISOString() : place, 'timestamptz')
-    return await callModule(service, 'create_partitions', table, [bound(unit, 'text'), bound(ahead, 'int4'), from], {
-      signal,
-    })
+    // Without one it is now by the clock of the server.
+    const from = place === undefined ? [] : [bound(place, 'timestamptz')]
+    const parameters = [bound(unit, 'text'), bound(ahead, 'int4'), ...from]
+    return await callModule(service, 'create_partitions', table, parameters, { signal })
   }
   const parameters = [bound(String(width), 'int8'), bound(ahead, 'int4'), bound(place ?? null, 'int8')]
   return await callModule(service, 'create_number_partitions', table, parameters, { signal })

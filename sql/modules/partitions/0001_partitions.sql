@@ -32,7 +32,7 @@
 --   drop function tenon.move_from_default(regclass, regclass, text);
 --   drop function tenon.attach_new_partition(regclass, regclass, text);
 --   drop function tenon.make_partition(regclass, text);
---   drop function tenon.range_partitions(regclass);
+--   drop function tenon.range_partitions(regclass, boolean);
 --   drop function tenon.range_order(text, text);
 --   drop function tenon.range_kind(regclass);
 --   drop function tenon.partition_key_column(regclass);
@@ -148,7 +148,7 @@ end;
 
 comment on function tenon.range_order(text, text) is 'Where a bound of a range lies, as a number.';
 
-create function tenon.range_partitions(parent regclass) returns table (
+create function tenon.range_partitions(parent regclass, pending boolean default false) returns table (
   partition regclass, lower_bound text, upper_bound text, lower_at numeric, upper_at numeric
 )
   language sql stable
@@ -170,11 +170,11 @@ begin atomic
     ) as found
   ) as bound
   where inherits.inhparent = parent and bound.found is not null and tenon.range_kind(parent) is not null
-    and not inherits.inhdetachpending
+    and inherits.inhdetachpending = pending
   order by 4;
 end;
 
-comment on function tenon.range_partitions(regclass) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition.';
+comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
 
 create function tenon.make_partition(parent regclass, partition_name text) returns regclass
   language plpgsql
@@ -569,16 +569,21 @@ begin
   perform tenon.assert_own_partitions(parent);
   return query
     select namespace.nspname::text, class.relname::text
-    from tenon.range_partitions(parent) as ranges
+    -- What an interrupted detach has left comes first: no other partition can be detached concurrently before.
+    from (
+      select true as pending, half.* from tenon.range_partitions(parent, true) as half
+      union all
+      select false, whole.* from tenon.range_partitions(parent) as whole
+    ) as ranges
     join pg_catalog.pg_class as class on class.oid = ranges.partition
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     -- Of a partition without an end nothing is ever wholly older.
     where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
-    order by ranges.lower_at;
+    order by ranges.pending desc, ranges.lower_at;
 end
 $function$;
 
-comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first. Never the default partition.';
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after one that is half detached. Never the default partition.';
 
 create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
   language plpgsql
@@ -629,7 +634,7 @@ revoke all on function tenon.partition_table_name(text, text) from public;
 revoke all on function tenon.partition_key_column(regclass) from public;
 revoke all on function tenon.range_kind(regclass) from public;
 revoke all on function tenon.range_order(text, text) from public;
-revoke all on function tenon.range_partitions(regclass) from public;
+revoke all on function tenon.range_partitions(regclass, boolean) from public;
 revoke all on function tenon.make_partition(regclass, text) from public;
 revoke all on function tenon.attach_new_partition(regclass, regclass, text) from public;
 revoke all on function tenon.move_from_default(regclass, regclass, text) from public;

@@ -160,6 +160,12 @@ describe('foreign servers', () => {
     expect(await into({ only: ['films'] })).toEqual(['films'])
     await expect(into({ only: ['films'] })).rejects.toMatchObject({ code: 'QUERY_DUPLICATE_OBJECT' })
     expect(await into({ except: ['films'] })).toEqual(['directors', 'recent'])
+    const odd = { name: `we"ird 's %s $1` }
+    await createForeignServer(service, { ...odd, options: options() })
+    await setUserMapping(service, { ...mapping('public'), server: odd.name })
+    expect(await into({ server: odd.name, into: 'remote', only: ['directors'] })).toEqual(['directors'])
+    await dropUserMapping(service, { role: 'public', server: odd.name })
+    await dropForeignServer(service, odd.name, { cascade: true })
     await expect(into({ only: [] })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
     await expect(into({ into: 'nowhere' })).rejects.toMatchObject({ code: 'QUERY_UNDEFINED_OBJECT' })
     await expect(into({ options: { nonsense: true } })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
@@ -256,6 +262,20 @@ describe('foreign servers', () => {
       ).toEqual([{ n: 2 }])
       expect(here.log()).toContain('copy pg_temp.tenon_user_mapping')
       expect(await traces()).toEqual({ log: false, statements: 0 })
+
+      const stop = new AbortController()
+      await admin.query('begin; lock table pg_catalog.pg_user_mapping in exclusive mode')
+      const waiting = setUserMapping(keeper, {
+        ...{ server: 'films', role: 'authenticated', user: 'someone', password: secret, signal: stop.signal },
+      })
+      const blocked = `select count(*)::int as n from pg_stat_activity where usename = 'keeper' and wait_event_type = 'Lock'`
+      while ((await admin.query(blocked)).rows[0]?.n === 0);
+      stop.abort()
+      await expect(waiting).rejects.toThrow()
+      await admin.query('rollback')
+      const ended = () => here.log().includes('the user mapping was not made')
+      while (!ended()) await admin.query('select 1')
+      expect(await traces(), 'a cancel in the middle').toEqual({ log: false, statements: 0 })
 
       await admin.query(`alter database postgres set pg_stat_statements.track = 'all'`)
       try {

@@ -428,6 +428,64 @@ describe('locks', () => {
     await place.script('drop table events_p202601')
   })
 
+  it('retains what an interrupted run has half detached, and the rest', async () => {
+    const reader = await holder('select from events')
+    const stop = new AbortController()
+    const retaining = retainPartitions(place.db, events, { before: '2026-03-01', signal: stop.signal })
+    await waiting('detach partition')
+    stop.abort()
+    await expect(retaining).rejects.toMatchObject({ code: 'QUERY_CANCELED' })
+    await reader.query('commit')
+    expect((await retainPartitions(place.db, events, { before: '2026-03-01' })).map(({ name }) => name)).toEqual([
+      'events_p202601',
+      'events_p202602',
+    ])
+    expect(await place.one(`select to_regclass('events_p202601')`)).toBeNull()
+  })
+
+  it('drains while others write and read, who never miss a row', async () => {
+    await place.script(`drop table if exists events cascade`)
+    await place.script(`${eventsSql}; create table events_rest partition of events default;
+      insert into events (at, owner) select '2026-01-01'::timestamptz + n * interval '1 minute', 'ada' from generate_series(0, 19999) n`)
+    let draining = true
+    let written = 0
+    const write = async () => {
+      for (let i = 0; draining; i++) {
+        await place.service
+          .insertInto('events')
+          .values({ at: new Date(Date.UTC(2026, 0, 1 + (i % 20))), owner: 'ada' } as never)
+          .execute()
+        written++
+      }
+    }
+    const counts: number[] = []
+    const read = async () => {
+      while (draining) {
+        const [row] = await place.service
+          .selectFrom('events')
+          .select((eb) => eb.fn.countAll<string>().as('n'))
+          .execute()
+        counts.push(Number(row?.n))
+      }
+    }
+    const others = Promise.all([write(), read()])
+    let left = Number.POSITIVE_INFINITY
+    let moved = 0
+    // Rows that are written meanwhile beyond what is there already find the default partition.
+    for (let tries = 0; left > 0 && tries < 50; tries++) {
+      const result = await drainDefault(place.service, events, { unit: 'day', batch: 1_500 })
+      left = result.left
+      moved += result.moved
+    }
+    draining = false
+    await others
+    expect(moved).toBeGreaterThanOrEqual(20_000)
+    expect(await place.one('select count(*)::int from events')).toBe(20_000 + written)
+    expect(counts.length).toBeGreaterThan(2)
+    expect(counts).toEqual([...counts].sort((a, b) => a - b))
+    expect(counts[0]).toBeGreaterThanOrEqual(20_000)
+  })
+
   it('waits for a lock a moment, lets others through, and tries again', async () => {
     await place.script('create table events_rest partition of events default')
     const reader = await holder('select from events')
