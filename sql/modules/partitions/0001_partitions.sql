@@ -151,28 +151,43 @@ comment on function tenon.range_order(text, text) is 'Where a bound of a range l
 create function tenon.range_partitions(parent regclass, pending boolean default false) returns table (
   partition regclass, lower_bound text, upper_bound text, lower_at numeric, upper_at numeric
 )
-  language sql stable
+  language plpgsql stable
   set search_path = ''
   set timezone = 'UTC'
   set datestyle = 'ISO'
-begin atomic
-  select
-    inherits.inhrelid::pg_catalog.regclass,
-    nullif(bound.found[1], 'MINVALUE'),
-    nullif(bound.found[2], 'MAXVALUE'),
-    case bound.found[1] when 'MINVALUE' then '-Infinity' else tenon.range_order(tenon.range_kind(parent), bound.found[1]) end,
-    case bound.found[2] when 'MAXVALUE' then 'Infinity' else tenon.range_order(tenon.range_kind(parent), bound.found[2]) end
-  from pg_catalog.pg_inherits as inherits
-  join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
-  cross join lateral (
-    select pg_catalog.regexp_match(
-      pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \('?([^']+?)'?\) TO \('?([^']+?)'?\)$$re$
+as $function$
+declare
+  -- Once, and no function per row: a table can have thousands.
+  kind constant text := tenon.range_kind(parent);
+begin
+  if kind is null then return; end if;
+  return query
+    select
+      found.partition,
+      nullif(found.bounds[1], 'MINVALUE'),
+      nullif(found.bounds[2], 'MAXVALUE'),
+      case
+        when found.bounds[1] = 'MINVALUE' then '-Infinity'
+        when kind = 'time' then extract(epoch from found.bounds[1]::timestamptz)
+        else found.bounds[1]::numeric
+      end as place,
+      case
+        when found.bounds[2] = 'MAXVALUE' then 'Infinity'
+        when kind = 'time' then extract(epoch from found.bounds[2]::timestamptz)
+        else found.bounds[2]::numeric
+      end
+    from (
+      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
+        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \('?([^']+?)'?\) TO \('?([^']+?)'?\)$$re$
+      ) as bounds
+      from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      where inherits.inhparent = parent and inherits.inhdetachpending = pending
     ) as found
-  ) as bound
-  where inherits.inhparent = parent and bound.found is not null and tenon.range_kind(parent) is not null
-    and inherits.inhdetachpending = pending
-  order by 4;
-end;
+    where found.bounds is not null
+    order by place;
+end
+$function$;
 
 comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
 
@@ -366,9 +381,16 @@ create function tenon.create_ranges(parent regclass, unit text, width numeric, s
 as $function$
 declare
   kind constant text := tenon.range_kind(parent);
+  names text[];
+  lowers numeric[];
+  uppers numeric[];
+  lower_bounds text[];
+  upper_bounds text[];
   step record;
-  hole record;
-  made regclass;
+  starts numeric;
+  ends numeric;
+  from_bound text;
+  to_bound text;
 begin
   if ahead is null or ahead < 0 or ahead > 1000 or since is null then
     raise exception using
@@ -382,31 +404,40 @@ begin
   -- Two callers at once would both find a partition missing.
   execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
 
+  -- Read once: those that are made here lie before all that are looked for after them.
+  select pg_catalog.array_agg(class.relname::text order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
+  into names, lowers, uppers, lower_bounds, upper_bounds
+  from tenon.range_partitions(parent) as ranges
+  join pg_catalog.pg_class as class on class.oid = ranges.partition;
+
   for later in 0 .. ahead loop
     step := tenon.partition_step(parent, unit, width, since, later);
-    continue when exists (
-      select from tenon.range_partitions(parent) as existing where existing.partition = pg_catalog.to_regclass(
-        (select pg_catalog.format('%I.%I', namespace.nspname, step.partition_name) from pg_catalog.pg_class as class
-         join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = parent)
-      )
-    );
+    continue when step.partition_name = any (names);
     -- What others cover of the interval is left to them, as after a change of the unit.
-    with recursive cover (until_at, until_bound) as (
-      select tenon.range_order(kind, step.lower_bound), step.lower_bound
-      union all
-      select existing.upper_at, existing.upper_bound from cover
-      cross join tenon.range_partitions(parent) as existing
-      where existing.lower_at <= cover.until_at and existing.upper_at > cover.until_at
-    )
-    select last.until_at as lower_at, last.until_bound as lower_bound,
-      coalesce((select existing.lower_bound from tenon.range_partitions(parent) as existing
-        where existing.lower_at > last.until_at and existing.lower_at < tenon.range_order(kind, step.upper_bound)
-        order by existing.lower_at limit 1), step.upper_bound) as upper_bound
-    into hole from cover as last order by last.until_at desc limit 1;
-    continue when hole.lower_at >= tenon.range_order(kind, step.upper_bound);
+    from_bound := step.lower_bound;
+    to_bound := step.upper_bound;
+    starts := tenon.range_order(kind, from_bound);
+    ends := tenon.range_order(kind, to_bound);
+    for place in 1 .. coalesce(pg_catalog.cardinality(lowers), 0) loop
+      if lowers[place] <= starts then
+        if uppers[place] > starts then
+          starts := uppers[place];
+          from_bound := upper_bounds[place];
+        end if;
+      else
+        if lowers[place] < ends then
+          to_bound := lower_bounds[place];
+        end if;
+        exit;
+      end if;
+    end loop;
+    continue when starts >= ends;
 
-    made := tenon.make_partition(parent, step.partition_name);
-    perform tenon.attach_new_partition(parent, made, pg_catalog.format('from (%L) to (%L)', hole.lower_bound, hole.upper_bound));
+    perform tenon.attach_new_partition(
+      parent, tenon.make_partition(parent, step.partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
+    );
     return next step.partition_name;
   end loop;
 end
