@@ -1693,7 +1693,7 @@ drop function tenon.purge_events(interval, integer);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: 'd51f59a5ddf440306efbce82ec859280c4ce8a108b8c145be5552d517987ae4b',
+        sha256: '2525a7c2aa5bb0bcfcd7c0d7c409fc7a06c24bdf9b24c13e077f0e67c0c160d9',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -1858,6 +1858,15 @@ declare
 begin
   if kind is null then return; end if;
   return query
+    -- Materialized: each bound is written out and taken apart once, and not for each use.
+    with found as materialized (
+      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
+        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \\('?([^']+?)'?\\) TO \\('?([^']+?)'?\\)$$re$
+      ) as bounds
+      from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      where inherits.inhparent = parent and inherits.inhdetachpending = pending
+    )
     select
       found.partition,
       nullif(found.bounds[1], 'MINVALUE'),
@@ -1872,14 +1881,7 @@ begin
         when kind = 'time' then extract(epoch from found.bounds[2]::timestamptz)
         else found.bounds[2]::numeric
       end
-    from (
-      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
-        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \\('?([^']+?)'?\\) TO \\('?([^']+?)'?\\)$$re$
-      ) as bounds
-      from pg_catalog.pg_inherits as inherits
-      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
-      where inherits.inhparent = parent and inherits.inhdetachpending = pending
-    ) as found
+    from found
     where found.bounds is not null
     order by place;
 end

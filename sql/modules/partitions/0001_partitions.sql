@@ -162,6 +162,15 @@ declare
 begin
   if kind is null then return; end if;
   return query
+    -- Materialized: each bound is written out and taken apart once, and not for each use.
+    with found as materialized (
+      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
+        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \('?([^']+?)'?\) TO \('?([^']+?)'?\)$$re$
+      ) as bounds
+      from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      where inherits.inhparent = parent and inherits.inhdetachpending = pending
+    )
     select
       found.partition,
       nullif(found.bounds[1], 'MINVALUE'),
@@ -176,14 +185,7 @@ begin
         when kind = 'time' then extract(epoch from found.bounds[2]::timestamptz)
         else found.bounds[2]::numeric
       end
-    from (
-      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
-        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \('?([^']+?)'?\) TO \('?([^']+?)'?\)$$re$
-      ) as bounds
-      from pg_catalog.pg_inherits as inherits
-      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
-      where inherits.inhparent = parent and inherits.inhdetachpending = pending
-    ) as found
+    from found
     where found.bounds is not null
     order by place;
 end
