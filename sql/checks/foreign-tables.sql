@@ -14,7 +14,7 @@ select
   granted.privileges,
   case
     when exists (select from pg_catalog.pg_user_mappings as mapping where mapping.srvid = server.oid and mapping.umuser = role.oid) then 'role'
-    when exists (select from pg_catalog.pg_user_mappings as mapping where mapping.srvid = server.oid and mapping.umuser = 0) then 'public'
+    when exists (select from pg_catalog.pg_user_mappings as mapping where mapping.srvid = server.oid and mapping.umuser = 0::pg_catalog.oid) then 'public'
     else 'none'
   end as mapping
 from pg_catalog.pg_foreign_table as foreign_table

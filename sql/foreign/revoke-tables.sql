@@ -6,7 +6,7 @@
 -- Source: https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html
 select class.relname::text as name, (
   select pg_catalog.format('revoke all on table %I.%I from ', namespace.nspname, class.relname)
-    || pg_catalog.string_agg(distinct case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, ', ')
+    || pg_catalog.string_agg(distinct case acl.grantee when 0::pg_catalog.oid then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, ', ')
   from pg_catalog.aclexplode(class.relacl) as acl
   where acl.grantee <> class.relowner
 ) as statement

@@ -6,7 +6,7 @@
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-foreign-table.html
 select asked.name, pg_catalog.format('%I.%I', namespace.nspname, class.relname) as table, server.srvname::text as server
 from pg_catalog.unnest($1::text[]) as asked (name)
-join pg_catalog.pg_foreign_table as foreign_table on foreign_table.ftrelid = pg_catalog.to_regclass(asked.name)
+join pg_catalog.pg_foreign_table as foreign_table on foreign_table.ftrelid = pg_catalog.to_regclass(asked.name)::pg_catalog.oid
 join pg_catalog.pg_class as class on class.oid = foreign_table.ftrelid
 join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
 join pg_catalog.pg_foreign_server as server on server.oid = foreign_table.ftserver

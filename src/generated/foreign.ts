@@ -129,7 +129,7 @@ $mapping$
 -- Source: https://www.postgresql.org/docs/current/sql-alterdefaultprivileges.html
 select class.relname::text as name, (
   select pg_catalog.format('revoke all on table %I.%I from ', namespace.nspname, class.relname)
-    || pg_catalog.string_agg(distinct case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, ', ')
+    || pg_catalog.string_agg(distinct case acl.grantee when 0::pg_catalog.oid then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end, ', ')
   from pg_catalog.aclexplode(class.relacl) as acl
   where acl.grantee <> class.relowner
 ) as statement
@@ -146,7 +146,7 @@ order by class.relname
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-foreign-table.html
 select asked.name, pg_catalog.format('%I.%I', namespace.nspname, class.relname) as table, server.srvname::text as server
 from pg_catalog.unnest($1::text[]) as asked (name)
-join pg_catalog.pg_foreign_table as foreign_table on foreign_table.ftrelid = pg_catalog.to_regclass(asked.name)
+join pg_catalog.pg_foreign_table as foreign_table on foreign_table.ftrelid = pg_catalog.to_regclass(asked.name)::pg_catalog.oid
 join pg_catalog.pg_class as class on class.oid = foreign_table.ftrelid
 join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
 join pg_catalog.pg_foreign_server as server on server.oid = foreign_table.ftserver

@@ -104,7 +104,7 @@ async function planOf(
 ): Promise<readonly Planned[]> {
   try {
     const { rows } = await connection.query<Planned>(
-      'select step, statement from tenon.attach_statements($1::regclass, $2::regclass, $3, $4, $5)',
+      'select step, statement from tenon.attach_statements($1::pg_catalog.regclass, $2::pg_catalog.regclass, $3, $4, $5)',
       values,
     )
     return rows

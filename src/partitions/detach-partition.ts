@@ -120,7 +120,7 @@ async function partitionsBefore(
 ): Promise<readonly { readonly schema: string; readonly name: string }[]> {
   try {
     const { rows } = await connection.query<{ readonly schema: string; readonly name: string }>(
-      'select schema_name as schema, partition_name as name from tenon.partitions_before($1::regclass, $2)',
+      'select schema_name as schema, partition_name as name from tenon.partitions_before($1::pg_catalog.regclass, $2)',
       [quoteQualified(table.schema, table.name), bound],
     )
     return rows
@@ -186,13 +186,13 @@ async function stateOf(
   partition: string,
 ): Promise<State | undefined> {
   const { rows } = await connection.query<State>(
-    `select own.inhdetachpending as pending, partitioned.partdefid <> 0 as "hasDefault",
+    `select own.inhdetachpending as pending, partitioned.partdefid <> 0::pg_catalog.oid as "hasDefault",
        (select inhrelid::pg_catalog.regclass::text from pg_catalog.pg_inherits
         where inhparent = partitioned.partrelid and inhdetachpending limit 1) as "otherPending"
      from pg_catalog.pg_partitioned_table as partitioned
      left join pg_catalog.pg_inherits as own
-       on own.inhparent = partitioned.partrelid and own.inhrelid = pg_catalog.to_regclass($2)
-     where partitioned.partrelid = pg_catalog.to_regclass($1)`,
+       on own.inhparent = partitioned.partrelid and own.inhrelid = pg_catalog.to_regclass($2)::pg_catalog.oid
+     where partitioned.partrelid = pg_catalog.to_regclass($1)::pg_catalog.oid`,
     [parent, partition],
   )
   return rows[0]
