@@ -48,6 +48,7 @@ export const metadataContract: string = ${template(contract.join('\n'))}
 const textFolders = [
   ['checks', "The doctor's checks and what sessions ask the server: one query each."],
   ['describe', 'Queries that read what generated code has to know of a schema.'],
+  ['foreign', 'What tenon/foreign asks the server, and the statements it has quoted there.'],
   ['introspect', 'Queries that read the catalog.'],
 ] as const
 

@@ -15,7 +15,8 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Rows in the text form of COPY. */
 export class CopyRows {
-  readonly bytes: Uint8Array
+  // Private, so that a log that prints its parameters prints no rows.
+  readonly #bytes: Uint8Array
 
   /**
    * @param columns - by name, how a row gives its value: one that parameters take
@@ -35,8 +36,12 @@ export class CopyRows {
     }
     // Once for all of them; looking for the place costs only where there is one.
     if (text.includes('\0') || !text.isWellFormed()) refuseText(columns, rows)
-    this.bytes = Buffer.from(text)
-    assertUnitBytes([[this.bytes]])
+    this.#bytes = Buffer.from(text)
+    assertUnitBytes([[this.#bytes]])
+  }
+
+  get bytes(): Uint8Array {
+    return this.#bytes
   }
 }
 

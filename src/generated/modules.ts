@@ -2338,16 +2338,23 @@ drop function tenon.purge_events(interval, integer);`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '4b65e3c70879e80be300130766596ea55f72d469134f1008c1316565b0db18f5',
-        sql: `-- Partitions by time: making them ahead, dropping old ones, and seeing rows that found none.
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
+        sha256: '2525a7c2aa5bb0bcfcd7c0d7c409fc7a06c24bdf9b24c13e077f0e67c0c160d9',
+        sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
--- purpose: keeps a table that is partitioned by RANGE over one column of type date, timestamp or timestamptz supplied with
---   partitions. Bounds are in UTC, whatever the session's time zone is. A host that has pg_partman does not need it.
+-- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
+--   integer, bigint or numeric; times are bounded in UTC, whatever the session's time zone is. Lists are of one column of any
+--   type, hashes of any columns.
 --     select tenon.create_partitions('public.events', 'month', 3)
---   Every new partition has row security on and no grant: rows are reached through the parent and its policies only.
--- parameters: none. The functions: parent regclass; unit text, day, week, month or year; ahead integer, how many after the
---   current one; since timestamptz, where to begin; older_than timestamptz
+--     select tenon.create_number_partitions('public.readings', 1000000)
+--     select tenon.create_list_partition('public.orders', 'orders_europe', array['de', 'fr'])
+--     select tenon.create_hash_partitions('public.sessions', 8)
+--   Every new partition has row security on and no grant: rows are reached through the parent and its policies only. Indexes
+--   belong on the parent, which gives them to each partition. A table that pg_partman manages is refused: it makes the partitions.
+-- parameters: none. The functions: parent regclass; unit text, hour, day, week, month, quarter or year; width bigint, numbers
+--   in a partition; ahead integer, how many after the current one; since timestamptz or bigint, where to begin;
+--   older_than timestamptz; partition_name text; list text[], a null in it is null; from_default boolean, takes the rows along;
+--   modulus integer
 -- privilege: CREATE on the database; calling the functions takes ownership of the table
 -- oldest postgresql: 15
 -- source: https://www.postgresql.org/docs/current/ddl-partitioning.html
@@ -2357,149 +2364,621 @@ drop function tenon.purge_events(interval, integer);`,
 -- down:
 --   drop function tenon.default_partition_rows(regclass);
 --   drop function tenon.drop_partitions(regclass, timestamptz);
+--   drop function tenon.partitions_before(regclass, text);
+--   drop function tenon.create_hash_partitions(regclass, integer);
+--   drop function tenon.create_list_partition(regclass, text, text[], boolean);
+--   drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
 --   drop function tenon.create_partitions(regclass, text, integer, timestamptz);
+--   drop function tenon.create_ranges(regclass, text, numeric, text, integer);
+--   drop function tenon.partition_step(regclass, text, numeric, text, integer);
+--   drop function tenon.move_from_default(regclass, regclass, text);
+--   drop function tenon.attach_new_partition(regclass, regclass, text);
+--   drop function tenon.make_partition(regclass, text);
+--   drop function tenon.range_partitions(regclass, boolean);
+--   drop function tenon.range_order(text, text);
+--   drop function tenon.range_kind(regclass);
+--   drop function tenon.partition_key_column(regclass);
+--   drop function tenon.partition_table_name(text, text);
+--   drop function tenon.assert_own_partitions(regclass);
+--   drop function tenon.partman_schema(regclass);
 
 create schema if not exists tenon;
 
--- "set timezone" makes the server print and read bounds in UTC.
+create function tenon.partman_schema(parent regclass) returns text
+  language plpgsql stable
+  set search_path = ''
+as $function$
+declare
+  partman constant text :=
+    (select namespace.nspname from pg_catalog.pg_extension as extension
+     join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace where extension.extname = 'pg_partman');
+  managed boolean;
+begin
+  if partman is null then return null; end if;
+  execute pg_catalog.format('select exists (select from %I.part_config where parent_table = $1)', partman) into managed
+    using (select namespace.nspname || '.' || class.relname from pg_catalog.pg_class as class
+           join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = parent);
+  return case when managed then partman end;
+exception when insufficient_privilege then
+  -- Who manages a table with pg_partman can read its configuration.
+  return null;
+end
+$function$;
+
+comment on function tenon.partman_schema(regclass) is 'Schema of pg_partman when it manages the table, else null.';
+
+create function tenon.assert_own_partitions(parent regclass) returns void
+  language plpgsql stable
+  set search_path = ''
+as $function$
+begin
+  if tenon.partman_schema(parent) is not null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'partitions_managed',
+      message = pg_catalog.format('pg_partman manages the partitions of %s', parent),
+      hint = 'select * from tenon.run_partman(…) lets it do its work; its part_config says what that is';
+  end if;
+end
+$function$;
+
+comment on function tenon.assert_own_partitions(regclass) is 'Refuses a table that pg_partman manages.';
+
+-- 63 bytes at most; what is cut is told apart by a hash of the whole stem.
+create function tenon.partition_table_name(stem text, suffix text) returns text
+  language plpgsql immutable
+  set search_path = ''
+as $function$
+declare
+  cut text := stem;
+begin
+  if pg_catalog.octet_length(stem || suffix) <= 63 then return stem || suffix; end if;
+  while cut <> '' and pg_catalog.octet_length(cut || suffix) > 63 - 7 loop
+    cut := pg_catalog.left(cut, -1);
+  end loop;
+  return cut || '_' || pg_catalog.left(pg_catalog.md5(stem), 6) || suffix;
+end
+$function$;
+
+comment on function tenon.partition_table_name(text, text) is 'A name for a partition or its index, cut to what PostgreSQL takes.';
+
+create function tenon.partition_key_column(parent regclass) returns pg_catalog.pg_attribute
+  language sql stable
+  set search_path = ''
+begin atomic
+  select attribute.*
+  from pg_catalog.pg_partitioned_table as partitioned
+  join pg_catalog.pg_attribute as attribute
+    on attribute.attrelid = partitioned.partrelid and attribute.attnum = partitioned.partattrs[0]
+  where partitioned.partrelid = parent and partitioned.partnatts = 1;
+end;
+
+comment on function tenon.partition_key_column(regclass) is 'The one column that a table is partitioned by; null for an expression or several.';
+
+create function tenon.range_kind(parent regclass) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  select case
+    when attribute.atttypid in (
+      'pg_catalog.date'::pg_catalog.regtype, 'pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype
+    ) then 'time'
+    when attribute.atttypid in (
+      'pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype, 'pg_catalog.int8'::pg_catalog.regtype,
+      'pg_catalog.numeric'::pg_catalog.regtype
+    ) then 'number'
+  end
+  from pg_catalog.pg_partitioned_table as partitioned
+  cross join tenon.partition_key_column(parent) as attribute
+  where partitioned.partrelid = parent and partitioned.partstrat = 'r';
+end;
+
+comment on function tenon.range_kind(regclass) is 'time or number, where a table is partitioned by range over one column of these; else null.';
+
+-- Times and numbers in one order. date and timestamp are read as UTC.
+create function tenon.range_order(kind text, bound text) returns numeric
+  language sql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+begin atomic
+  select case kind
+    when 'time' then extract(epoch from bound::pg_catalog.timestamptz)
+    else bound::pg_catalog.numeric
+  end;
+end;
+
+comment on function tenon.range_order(text, text) is 'Where a bound of a range lies, as a number.';
+
+create function tenon.range_partitions(parent regclass, pending boolean default false) returns table (
+  partition regclass, lower_bound text, upper_bound text, lower_at numeric, upper_at numeric
+)
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  -- Once, and no function per row: a table can have thousands.
+  kind constant text := tenon.range_kind(parent);
+begin
+  if kind is null then return; end if;
+  return query
+    -- Materialized: each bound is written out and taken apart once, and not for each use.
+    with found as materialized (
+      select inherits.inhrelid::regclass as partition, pg_catalog.regexp_match(
+        pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$FROM \\('?([^']+?)'?\\) TO \\('?([^']+?)'?\\)$$re$
+      ) as bounds
+      from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      where inherits.inhparent = parent and inherits.inhdetachpending = pending
+    )
+    select
+      found.partition,
+      nullif(found.bounds[1], 'MINVALUE'),
+      nullif(found.bounds[2], 'MAXVALUE'),
+      case
+        when found.bounds[1] = 'MINVALUE' then '-Infinity'
+        when kind = 'time' then extract(epoch from found.bounds[1]::timestamptz)
+        else found.bounds[1]::numeric
+      end as place,
+      case
+        when found.bounds[2] = 'MAXVALUE' then 'Infinity'
+        when kind = 'time' then extract(epoch from found.bounds[2]::timestamptz)
+        else found.bounds[2]::numeric
+      end
+    from found
+    where found.bounds is not null
+    order by place;
+end
+$function$;
+
+comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
+
+create function tenon.make_partition(parent regclass, partition_name text) returns regclass
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  of_parent record;
+  grantee text;
+begin
+  select namespace.nspname as schema_name, class.relam as method, class.reltablespace as tablespace,
+    pg_catalog.pg_get_userbyid(class.relowner) as owner
+  into of_parent
+  from pg_catalog.pg_class as class
+  join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+  where class.oid = parent;
+  if pg_catalog.to_regclass(pg_catalog.format('%I.%I', of_parent.schema_name, partition_name)) is not null then
+    raise exception using
+      errcode = 'duplicate_table',
+      constraint = 'partitions_name_taken',
+      message = pg_catalog.format('table %I.%I is in the way: it is no partition of %s', of_parent.schema_name, partition_name, parent),
+      hint = 'rename it, or attach it';
+  end if;
+  -- Made apart and attached: that takes a weaker lock on the parent than creating in place would.
+  execute pg_catalog.format(
+    'create table %I.%I (like %s including all excluding indexes excluding identity)%s%s',
+    of_parent.schema_name, partition_name, parent,
+    (select pg_catalog.format(' using %I', amname) from pg_catalog.pg_am where oid = of_parent.method),
+    (select pg_catalog.format(' tablespace %I', spcname) from pg_catalog.pg_tablespace where oid = of_parent.tablespace)
+  );
+  if of_parent.owner <> current_user then
+    execute pg_catalog.format('alter table %I.%I owner to %I', of_parent.schema_name, partition_name, of_parent.owner);
+  end if;
+  execute pg_catalog.format('alter table %I.%I enable row level security', of_parent.schema_name, partition_name);
+  -- Default privileges of the host may have granted what row security on the parent was to guard.
+  for grantee in
+    select case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
+    from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+    where class.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', of_parent.schema_name, partition_name))
+      and acl.grantee <> class.relowner
+    group by acl.grantee
+  loop
+    execute pg_catalog.format('revoke all on table %I.%I from %s', of_parent.schema_name, partition_name, grantee);
+  end loop;
+  return pg_catalog.to_regclass(pg_catalog.format('%I.%I', of_parent.schema_name, partition_name));
+end
+$function$;
+
+comment on function tenon.make_partition(regclass, text) is 'Makes a table like the parent, with row security and without grants; it is not attached yet.';
+
+create function tenon.attach_new_partition(parent regclass, partition regclass, bound text) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+begin
+  execute pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
+exception
+  when check_violation then
+    raise exception using
+      errcode = 'check_violation',
+      constraint = 'partitions_default_rows',
+      message = pg_catalog.format('rows in the default partition of %s belong into %s', parent, partition),
+      hint = pg_catalog.format(
+        'tenon.drain_default() moves those of a range, create_list_partition(…, from_default => true) those of a list (%s rows lie there)',
+        tenon.default_partition_rows(parent)
+      );
+  when invalid_object_definition then
+    raise exception using
+      errcode = 'invalid_object_definition',
+      constraint = 'partitions_overlap',
+      message = pg_catalog.format('partition %s of %s would overlap another', partition, parent),
+      hint = 'select * from tenon.partition_status(…) shows the bounds that there are';
+end
+$function$;
+
+comment on function tenon.attach_new_partition(regclass, regclass, text) is 'Attaches a table that is empty, or whose rows were just moved here; the bound is SQL.';
+
+-- A move is no change of a row: triggers of the host (an audit, a refusal of deletes) do not fire.
+create function tenon.move_from_default(parent regclass, target regclass, condition text) returns bigint
+  language plpgsql
+  set search_path = ''
+  set row_security = off
+as $function$
+declare
+  default_partition constant regclass := (select partdefid from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
+  column_list constant text := (
+    select pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' order by attnum) from pg_catalog.pg_attribute
+    where attrelid = parent and attnum > 0 and not attisdropped and attgenerated = ''
+  );
+  host_trigger record;
+  triggers text[] := '{}';
+  moved bigint;
+begin
+  -- A cascade would follow the rows that are deleted here, and never know that they came back.
+  if exists (select from pg_catalog.pg_constraint where confrelid = parent and contype = 'f') then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'partitions_referenced',
+      message = pg_catalog.format('rows of %s cannot be moved: foreign keys reference the table', parent),
+      hint = 'drop the foreign keys, move the rows, and add the keys again, in one transaction';
+  end if;
+  if (select relkind from pg_catalog.pg_class where oid = default_partition) <> 'r' then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_default_kind',
+      message = pg_catalog.format('the default partition of %s is no plain table', parent);
+  end if;
+  execute pg_catalog.format('lock table only %s in access exclusive mode', default_partition);
+  for host_trigger in
+    select tgname, case tgenabled when 'R' then 'replica' when 'A' then 'always' else '' end as mode from pg_catalog.pg_trigger
+    where tgrelid = default_partition and not tgisinternal and tgenabled <> 'D'
+  loop
+    execute pg_catalog.format('alter table %s disable trigger %I', default_partition, host_trigger.tgname);
+    triggers := triggers || pg_catalog.format('alter table %s enable %s trigger %I', default_partition, host_trigger.mode, host_trigger.tgname);
+  end loop;
+  execute pg_catalog.format(
+    'with moved as (delete from only %1$s where %2$s returning %3$s) insert into %4$s (%3$s) overriding system value select %3$s from moved',
+    default_partition, condition, column_list, target
+  );
+  get diagnostics moved = row_count;
+  -- Deferred checks of what was just deleted would keep the table from being altered.
+  set constraints all immediate;
+  for step in 1 .. pg_catalog.cardinality(triggers) loop
+    execute triggers[step];
+  end loop;
+  return moved;
+end
+$function$;
+
+comment on function tenon.move_from_default(regclass, regclass, text) is 'Moves rows of the default partition into a table that is not attached; the condition is SQL. Returns how many.';
+
+-- One step of a range: the interval that holds a value, or one that many intervals later.
+create function tenon.partition_step(
+  parent regclass, unit text, width numeric, bound text, later integer default 0,
+  out lower_bound text, out upper_bound text, out partition_name text
+)
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  kind constant text := tenon.range_kind(parent);
+  stem constant text := (select relname from pg_catalog.pg_class where oid = parent);
+  length interval;
+  starts timestamp;
+  first_number numeric;
+begin
+  if kind = 'time' and unit in ('hour', 'day', 'week', 'month', 'quarter', 'year') and width is null then
+    length := case unit when 'quarter' then interval '3 months' else ('1 ' || unit)::interval end;
+    starts := pg_catalog.date_trunc(unit, bound::timestamptz at time zone 'UTC') + later * length;
+    lower_bound := starts at time zone 'UTC';
+    upper_bound := (starts + length) at time zone 'UTC';
+    partition_name := tenon.partition_table_name(stem, '_p' || pg_catalog.to_char(starts, case unit
+      when 'year' then 'YYYY' when 'quarter' then 'YYYY"q"Q' when 'month' then 'YYYYMM' when 'hour' then 'YYYYMMDD"h"HH24' else 'YYYYMMDD'
+    end));
+  elsif kind = 'number' and width > 0 and width = pg_catalog.trunc(width) and unit is null then
+    first_number := (pg_catalog.floor(bound::numeric / width) + later) * width;
+    lower_bound := pg_catalog.trunc(first_number);
+    upper_bound := pg_catalog.trunc(first_number + width);
+    partition_name := tenon.partition_table_name(
+      stem, case when first_number < 0 then '_pm' else '_p' end || pg_catalog.trunc(pg_catalog.abs(first_number))
+    );
+  elsif kind is null then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_range',
+      message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent),
+      hint = 'create table … partition by range (at)';
+  else
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = pg_catalog.format(
+        case kind when 'time' then '%s goes by time: a unit is hour, day, week, month, quarter or year, and there is no width'
+          else '%s goes by number: the width is a whole number above 0, and there is no unit' end,
+        parent
+      );
+  end if;
+end
+$function$;
+
+comment on function tenon.partition_step(regclass, text, numeric, text, integer) is 'Bounds and name of the partition that a value belongs into, or of a later one.';
+
+create function tenon.create_ranges(parent regclass, unit text, width numeric, since text, ahead integer) returns setof text
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  kind constant text := tenon.range_kind(parent);
+  names text[];
+  lowers numeric[];
+  uppers numeric[];
+  lower_bounds text[];
+  upper_bounds text[];
+  step record;
+  starts numeric;
+  ends numeric;
+  from_bound text;
+  to_bound text;
+begin
+  if ahead is null or ahead < 0 or ahead > 1000 or since is null then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = 'partitions are made 0 to 1000 ahead, from a place that is given';
+  end if;
+  perform tenon.assert_own_partitions(parent);
+  perform tenon.partition_step(parent, unit, width, since);
+
+  -- Two callers at once would both find a partition missing.
+  execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
+
+  -- Read once: those that are made here lie before all that are looked for after them.
+  select pg_catalog.array_agg(class.relname::text order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
+  into names, lowers, uppers, lower_bounds, upper_bounds
+  from tenon.range_partitions(parent) as ranges
+  join pg_catalog.pg_class as class on class.oid = ranges.partition;
+
+  for later in 0 .. ahead loop
+    step := tenon.partition_step(parent, unit, width, since, later);
+    continue when step.partition_name = any (names);
+    -- What others cover of the interval is left to them, as after a change of the unit.
+    from_bound := step.lower_bound;
+    to_bound := step.upper_bound;
+    starts := tenon.range_order(kind, from_bound);
+    ends := tenon.range_order(kind, to_bound);
+    for place in 1 .. coalesce(pg_catalog.cardinality(lowers), 0) loop
+      if lowers[place] <= starts then
+        if uppers[place] > starts then
+          starts := uppers[place];
+          from_bound := upper_bounds[place];
+        end if;
+      else
+        if lowers[place] < ends then
+          to_bound := lower_bounds[place];
+        end if;
+        exit;
+      end if;
+    end loop;
+    continue when starts >= ends;
+
+    perform tenon.attach_new_partition(
+      parent, tenon.make_partition(parent, step.partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
+    );
+    return next step.partition_name;
+  end loop;
+end
+$function$;
+
+comment on function tenon.create_ranges(regclass, text, numeric, text, integer) is 'What create_partitions and create_number_partitions have in common.';
+
 create function tenon.create_partitions(
   parent regclass,
   unit text,
   ahead integer default 3,
   since timestamptz default pg_catalog.now()
 ) returns setof text
+  language sql
+  set search_path = ''
+begin atomic
+  -- Text that is the same whatever the session prints times like.
+  select tenon.create_ranges(
+    parent, coalesce(unit, ''), null, pg_catalog.to_char(since at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US"+00"'), ahead
+  );
+end;
+
+comment on function tenon.create_partitions(regclass, text, integer, timestamptz) is 'Makes the partitions that are missing, from the one that holds "since" to "ahead" later ones, and returns their names.';
+
+create function tenon.create_number_partitions(
+  parent regclass,
+  width bigint,
+  ahead integer default 3,
+  since bigint default null
+) returns setof text
   language plpgsql
   set search_path = ''
-  set timezone = 'UTC'
+  set row_security = off
 as $function$
 declare
-  parent_name constant text := (select relname from pg_catalog.pg_class where oid = parent);
-  parent_schema constant text :=
-    (select namespace.nspname from pg_catalog.pg_class as class
-     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = parent);
-  starts timestamp;
-  ends timestamp;
-  suffix text;
-  stem text;
-  partition_name text;
-  existing oid;
-  grantee text;
+  largest text := since;
 begin
-  if unit not in ('day', 'week', 'month', 'year') or ahead < 0 or ahead > 1000 or since is null then
+  if tenon.range_kind(parent) = 'number' and since is null then
+    execute pg_catalog.format('select max(%I) from %s', (tenon.partition_key_column(parent)).attname, parent) into largest;
+  end if;
+  return query select tenon.create_ranges(parent, null, coalesce(width, 0), coalesce(largest, '0'), ahead);
+end
+$function$;
+
+comment on function tenon.create_number_partitions(regclass, bigint, integer, bigint) is 'The same by number: from the partition that holds "since", or the largest number that there is.';
+
+create function tenon.create_list_partition(
+  parent regclass,
+  partition_name text,
+  list text[],
+  from_default boolean default false
+) returns bigint
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  key constant pg_catalog.pg_attribute := tenon.partition_key_column(parent);
+  by_list constant boolean := exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partstrat = 'l');
+  literals text;
+  made regclass;
+  moved bigint := 0;
+begin
+  if not by_list or key.attname is null then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_list',
+      message = pg_catalog.format('%s is not partitioned by list over one column', parent),
+      hint = 'create table … partition by list (region)';
+  end if;
+  if coalesce(pg_catalog.cardinality(list), 0) = 0 or coalesce(partition_name, '') = '' or from_default is null
+    or pg_catalog.octet_length(partition_name) > 63 then
     raise exception using
       errcode = 'invalid_parameter_value',
       constraint = 'partitions_arguments',
-      message = 'create_partitions: unit is day, week, month or year, ahead 0 to 1000, and since a time';
+      message = 'a list partition has a name of 63 bytes at most, and one value at least';
   end if;
-  if not exists (
-    select from pg_catalog.pg_partitioned_table as partitioned
-    join pg_catalog.pg_attribute as attribute
-      on attribute.attrelid = partitioned.partrelid and attribute.attnum = partitioned.partattrs[0]
-    where partitioned.partrelid = parent and partitioned.partstrat = 'r' and partitioned.partnatts = 1
-      and attribute.atttypid in (
-        'pg_catalog.date'::pg_catalog.regtype, 'pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype
-      )
-  ) then
+  perform tenon.assert_own_partitions(parent);
+  literals := (select pg_catalog.string_agg(pg_catalog.quote_nullable(value), ', ') from pg_catalog.unnest(list) as given (value));
+  if from_default then
+    execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
+  end if;
+  made := tenon.make_partition(parent, partition_name);
+  if from_default and exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partdefid <> 0) then
+    moved := tenon.move_from_default(parent, made, pg_catalog.format(
+      '%1$I in (%2$s)%3$s', key.attname, literals,
+      case when pg_catalog.array_position(list, null) is not null then pg_catalog.format(' or %I is null', key.attname) end
+    ));
+  end if;
+  perform tenon.attach_new_partition(parent, made, pg_catalog.format('in (%s)', literals));
+  return moved;
+end
+$function$;
+
+comment on function tenon.create_list_partition(regclass, text, text[], boolean) is 'Makes a partition for values, with their rows in the default partition where "from_default" says so, and returns how many were moved.';
+
+create function tenon.create_hash_partitions(parent regclass, modulus integer) returns setof text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  stem constant text := (select relname from pg_catalog.pg_class where oid = parent);
+  remainders integer[];
+  partition_name text;
+begin
+  if not exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partstrat = 'h') then
     raise exception using
       errcode = 'wrong_object_type',
-      constraint = 'partitions_not_by_time',
-      message = pg_catalog.format('%s is not partitioned by range over one column of a time', parent),
-      hint = 'create table … partition by range (at)';
+      constraint = 'partitions_not_by_hash',
+      message = pg_catalog.format('%s is not partitioned by hash', parent),
+      hint = 'create table … partition by hash (user_id)';
   end if;
-
-  -- Two callers at once would both find a partition missing.
-  execute pg_catalog.format('lock table %s in share update exclusive mode', parent);
-
-  for step in 0 .. ahead loop
-    starts := pg_catalog.date_trunc(unit, since at time zone 'UTC') + step * ('1 ' || unit)::pg_catalog.interval;
-    ends := starts + ('1 ' || unit)::pg_catalog.interval;
-    suffix := '_p' || pg_catalog.to_char(starts, case unit when 'year' then 'YYYY' when 'month' then 'YYYYMM' else 'YYYYMMDD' end);
-    -- 63 bytes at most; what is cut is told apart by a hash of the whole name.
-    stem := parent_name;
-    if pg_catalog.octet_length(stem || suffix) > 63 then
-      while pg_catalog.octet_length(stem || suffix) > 63 - 7 loop
-        stem := pg_catalog.left(stem, -1);
-      end loop;
-      stem := stem || '_' || pg_catalog.left(pg_catalog.md5(parent_name), 6);
-    end if;
-    partition_name := stem || suffix;
-
-    existing := (
-      select class.oid from pg_catalog.pg_class as class
-      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-      where namespace.nspname = parent_schema and class.relname = partition_name
+  if modulus is null or modulus < 1 or modulus > 1024 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = 'a table has 1 to 1024 partitions by hash';
+  end if;
+  perform tenon.assert_own_partitions(parent);
+  execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
+  remainders := array(
+    select (pg_catalog.regexp_match(bound.text, $re$remainder (\\d+)$re$))[1]::integer
+    from pg_catalog.pg_inherits as inherits
+    join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+    cross join lateral (select pg_catalog.pg_get_expr(class.relpartbound, class.oid) as text) as bound
+    where inherits.inhparent = parent and bound.text like pg_catalog.format('%%(modulus %s, %%', modulus)
+  );
+  if exists (select from pg_catalog.pg_inherits where inhparent = parent having count(*) > pg_catalog.cardinality(remainders)) then
+    raise exception using
+      errcode = 'invalid_object_definition',
+      constraint = 'partitions_overlap',
+      message = pg_catalog.format('%s has partitions of another modulus', parent),
+      hint = 'rows do not move to another modulus by themselves: make a new table, copy them, and rename';
+  end if;
+  for remainder in 0 .. modulus - 1 loop
+    continue when remainder = any (remainders);
+    partition_name := tenon.partition_table_name(stem, '_h' || remainder);
+    perform tenon.attach_new_partition(
+      parent, tenon.make_partition(parent, partition_name), pg_catalog.format('with (modulus %s, remainder %s)', modulus, remainder)
     );
-    if existing is not null then
-      continue when exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = existing);
-      raise exception using
-        errcode = 'duplicate_table',
-        constraint = 'partitions_name_taken',
-        message = pg_catalog.format('table %I.%I is in the way: it is no partition of %s', parent_schema, partition_name, parent),
-        hint = 'rename it, or attach it';
-    end if;
-
-    -- Attaching takes a weaker lock on the parent than creating in place would.
-    execute pg_catalog.format(
-      'create table %I.%I (like %s including all excluding indexes excluding identity)',
-      parent_schema, partition_name, parent
-    );
-    execute pg_catalog.format('alter table %I.%I enable row level security', parent_schema, partition_name);
-    -- Default privileges of the host may have granted what row security on the parent was to guard.
-    for grantee in
-      select case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
-      from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
-      where class.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name))
-        and acl.grantee <> class.relowner
-      group by acl.grantee
-    loop
-      execute pg_catalog.format('revoke all on table %I.%I from %s', parent_schema, partition_name, grantee);
-    end loop;
-    begin
-      execute pg_catalog.format(
-        'alter table %s attach partition %I.%I for values from (%L) to (%L)',
-        parent, parent_schema, partition_name, starts at time zone 'UTC', ends at time zone 'UTC'
-      );
-    exception when check_violation then
-      raise exception using
-        errcode = 'check_violation',
-        constraint = 'partitions_default_rows',
-        message = pg_catalog.format('rows in the default partition of %s belong into %s', parent, partition_name),
-        hint = pg_catalog.format(
-          'move them: detach the default partition, make the partition, insert the rows into the parent (%s rows lie there)',
-          tenon.default_partition_rows(parent)
-        );
-    end;
     return next partition_name;
   end loop;
 end
 $function$;
 
-comment on function tenon.create_partitions(regclass, text, integer, timestamptz) is 'Makes the partitions that are missing, from the one that holds "since" to "ahead" later ones, and returns their names.';
+comment on function tenon.create_hash_partitions(regclass, integer) is 'Makes the partitions by hash that are missing, and returns their names.';
+
+create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text)
+  language plpgsql stable
+  set search_path = ''
+as $function$
+declare
+  kind constant text := tenon.range_kind(parent);
+begin
+  if kind is null then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_range',
+      message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent);
+  end if;
+  perform tenon.assert_own_partitions(parent);
+  return query
+    select namespace.nspname::text, class.relname::text
+    -- What an interrupted detach has left comes first: no other partition can be detached concurrently before.
+    from (
+      select true as pending, half.* from tenon.range_partitions(parent, true) as half
+      union all
+      select false, whole.* from tenon.range_partitions(parent) as whole
+    ) as ranges
+    join pg_catalog.pg_class as class on class.oid = ranges.partition
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    -- Of a partition without an end nothing is ever wholly older.
+    where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
+    order by ranges.pending desc, ranges.lower_at;
+end
+$function$;
+
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after one that is half detached. Never the default partition.';
 
 create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
   language plpgsql
   set search_path = ''
   set timezone = 'UTC'
+  set datestyle = 'ISO'
 as $function$
 declare
   old record;
 begin
-  for old in
-    select namespace.nspname, class.relname
-    from pg_catalog.pg_inherits as inherits
-    join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
-    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
-    cross join lateral (
-      select pg_catalog.substring(pg_catalog.pg_get_expr(class.relpartbound, class.oid), $re$TO \\('([^']+)'\\)$$re$) as upper_bound
-    ) as bound
-    -- The default partition has no upper bound, and neither has one up to MAXVALUE.
-    where inherits.inhparent = parent and bound.upper_bound is not null and bound.upper_bound <> 'infinity'
-      and bound.upper_bound::pg_catalog.timestamptz <= older_than
-    order by bound.upper_bound::pg_catalog.timestamptz
-  loop
-    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.nspname, old.relname);
-    execute pg_catalog.format('drop table %I.%I', old.nspname, old.relname);
-    return next old.relname;
+  if tenon.range_kind(parent) = 'number' then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_by_range',
+      message = pg_catalog.format('%s is not partitioned by time', parent);
+  end if;
+  for old in select * from tenon.partitions_before(parent, older_than::text) loop
+    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.schema_name, old.partition_name);
+    execute pg_catalog.format('drop table %I.%I', old.schema_name, old.partition_name);
+    return next old.partition_name;
   end loop;
 end
 $function$;
@@ -2509,13 +2988,14 @@ comment on function tenon.drop_partitions(regclass, timestamptz) is 'Drops, with
 create function tenon.default_partition_rows(parent regclass) returns bigint
   language plpgsql stable
   set search_path = ''
+  set row_security = off
 as $function$
 declare
   default_partition constant oid := (select partdefid from pg_catalog.pg_partitioned_table where partrelid = parent);
   found_rows bigint := 0;
 begin
   if default_partition is not null and default_partition <> 0 then
-    execute pg_catalog.format('select count(*) from only %s', default_partition::pg_catalog.regclass) into found_rows;
+    execute pg_catalog.format('select count(*) from %s', default_partition::pg_catalog.regclass) into found_rows;
   end if;
   return found_rows;
 end
@@ -2523,13 +3003,477 @@ $function$;
 
 comment on function tenon.default_partition_rows(regclass) is 'Rows in the default partition, 0 when there is none: they keep the partition that they belong into from being made.';
 
+revoke all on function tenon.partman_schema(regclass) from public;
+revoke all on function tenon.assert_own_partitions(regclass) from public;
+revoke all on function tenon.partition_table_name(text, text) from public;
+revoke all on function tenon.partition_key_column(regclass) from public;
+revoke all on function tenon.range_kind(regclass) from public;
+revoke all on function tenon.range_order(text, text) from public;
+revoke all on function tenon.range_partitions(regclass, boolean) from public;
+revoke all on function tenon.make_partition(regclass, text) from public;
+revoke all on function tenon.attach_new_partition(regclass, regclass, text) from public;
+revoke all on function tenon.move_from_default(regclass, regclass, text) from public;
+revoke all on function tenon.partition_step(regclass, text, numeric, text, integer) from public;
+revoke all on function tenon.create_ranges(regclass, text, numeric, text, integer) from public;
 revoke all on function tenon.create_partitions(regclass, text, integer, timestamptz) from public;
+revoke all on function tenon.create_number_partitions(regclass, bigint, integer, bigint) from public;
+revoke all on function tenon.create_list_partition(regclass, text, text[], boolean) from public;
+revoke all on function tenon.create_hash_partitions(regclass, integer) from public;
+revoke all on function tenon.partitions_before(regclass, text) from public;
 revoke all on function tenon.drop_partitions(regclass, timestamptz) from public;
 revoke all on function tenon.default_partition_rows(regclass) from public;
 `,
         down: `drop function tenon.default_partition_rows(regclass);
 drop function tenon.drop_partitions(regclass, timestamptz);
-drop function tenon.create_partitions(regclass, text, integer, timestamptz);`,
+drop function tenon.partitions_before(regclass, text);
+drop function tenon.create_hash_partitions(regclass, integer);
+drop function tenon.create_list_partition(regclass, text, text[], boolean);
+drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
+drop function tenon.create_partitions(regclass, text, integer, timestamptz);
+drop function tenon.create_ranges(regclass, text, numeric, text, integer);
+drop function tenon.partition_step(regclass, text, numeric, text, integer);
+drop function tenon.move_from_default(regclass, regclass, text);
+drop function tenon.attach_new_partition(regclass, regclass, text);
+drop function tenon.make_partition(regclass, text);
+drop function tenon.range_partitions(regclass, boolean);
+drop function tenon.range_order(text, text);
+drop function tenon.range_kind(regclass);
+drop function tenon.partition_key_column(regclass);
+drop function tenon.partition_table_name(text, text);
+drop function tenon.assert_own_partitions(regclass);
+drop function tenon.partman_schema(regclass);`,
+      },
+      {
+        version: '0002',
+        slug: 'upkeep',
+        path: 'sql/modules/partitions/0002_upkeep.sql',
+        privilege: 'ownership of the functions of 0001; calling these takes ownership of the table',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partition_status' }, { kind: 'function', schema: 'tenon', name: 'drain_default' }, { kind: 'function', schema: 'tenon', name: 'attach_statements' }, { kind: 'function', schema: 'tenon', name: 'run_partman' }],
+        sha256: '7b2e6c7a8c9ef1bab2a244a96a0b594ba3ba2f728c1149df2c49962413751534',
+        sql: `-- Upkeep of partitioned tables: how they stand, moving rows out of the default partition, attaching full tables, pg_partman.
+--
+-- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
+--   call: call it until "more" is false. Each call locks the table for as long as its batch takes, and no row is ever out of
+--   sight; half a month is a partition that ends where the batch did, and grows with the next call.
+--     select * from tenon.drain_default('public.events', 'month')
+--   attach_statements lists what attaches a full table without a long lock: run its rows one by one, each outside a transaction.
+--     select statement from tenon.attach_statements('public.events', 'public.events_2019', '2019-01-01', '2020-01-01') \\gexec
+-- parameters: none. The functions: parent regclass; partition regclass; unit text or width bigint, as for creating; batch integer,
+--   rows; lower_bound and upper_bound text; list text[], a null in it is null
+-- privilege: ownership of the functions of 0001; calling these takes ownership of the table
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+-- requires: roles
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.run_partman(regclass);
+--   drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+--   drop function tenon.drain_default(regclass, text, bigint, integer);
+--   drop function tenon.partition_status(regclass);
+
+create function tenon.partition_status(parent regclass) returns jsonb
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set row_security = off
+as $function$
+declare
+  kind constant text := tenon.range_kind(parent);
+  -- Counting goes no further: a forgotten default partition can hold a billion rows.
+  most_counted constant integer := 100000;
+  partitioned pg_catalog.pg_partitioned_table;
+  partitions jsonb;
+  gaps jsonb;
+  default_rows bigint;
+  covered_until text;
+  covered_at numeric := extract(epoch from pg_catalog.now());
+  existing record;
+begin
+  select * into partitioned from pg_catalog.pg_partitioned_table where partrelid = parent;
+  if not found then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_partitioned',
+      message = pg_catalog.format('%s is not partitioned', parent);
+  end if;
+
+  select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+    'schema', namespace.nspname,
+    'name', class.relname,
+    'bound', pg_catalog.pg_get_expr(class.relpartbound, class.oid),
+    'from', ranges.lower_bound,
+    'to', ranges.upper_bound,
+    'isDefault', class.oid = partitioned.partdefid,
+    'detachPending', inherits.inhdetachpending,
+    'rows', leaves.rows,
+    'bytes', leaves.bytes,
+    'rowSecurity', class.relrowsecurity,
+    'grantedTo', (
+      select coalesce(pg_catalog.jsonb_agg(distinct case acl.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(acl.grantee) end), '[]')
+      from pg_catalog.aclexplode(class.relacl) as acl where acl.grantee <> class.relowner
+    )
+  ) order by class.oid = partitioned.partdefid, ranges.lower_at, class.relname), '[]')
+  into partitions
+  from pg_catalog.pg_inherits as inherits
+  join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+  join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+  left join tenon.range_partitions(parent) as ranges on ranges.partition = class.oid
+  cross join lateral (
+    -- -1 says that nobody has looked yet.
+    select pg_catalog.sum(leaf.reltuples::bigint) filter (where leaf.reltuples >= 0) as rows,
+      pg_catalog.sum(pg_catalog.pg_total_relation_size(leaf.oid::pg_catalog.regclass)) as bytes
+    from pg_catalog.pg_partition_tree(class.oid::pg_catalog.regclass) as tree
+    join pg_catalog.pg_class as leaf on leaf.oid = tree.relid
+    where tree.isleaf
+  ) as leaves
+  where inherits.inhparent = parent;
+
+  if partitioned.partdefid <> 0 then
+    execute pg_catalog.format('select count(*) from (select from %s limit %s) as counted', partitioned.partdefid::pg_catalog.regclass, most_counted)
+      into default_rows;
+  end if;
+
+  select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('from', gap.previous, 'to', gap.lower_bound) order by gap.lower_at), '[]')
+  into gaps
+  from (
+    select ranges.lower_bound, ranges.lower_at,
+      pg_catalog.lag(ranges.upper_bound) over (order by ranges.lower_at) as previous,
+      pg_catalog.lag(ranges.upper_at) over (order by ranges.lower_at) as previous_at
+    from tenon.range_partitions(parent) as ranges
+  ) as gap
+  where gap.lower_at > gap.previous_at;
+
+  -- A number has no now: what counts there is how far the ranges reach.
+  for existing in select * from tenon.range_partitions(parent) as ranges order by ranges.lower_at loop
+    if kind = 'number' or (existing.lower_at <= covered_at and existing.upper_at > covered_at) then
+      covered_at := existing.upper_at;
+      covered_until := coalesce(existing.upper_bound, 'infinity');
+    end if;
+  end loop;
+
+  return pg_catalog.jsonb_build_object(
+    'strategy', case partitioned.partstrat when 'r' then 'range' when 'l' then 'list' else 'hash' end,
+    'key', pg_catalog.pg_get_partkeydef(parent),
+    'kind', kind,
+    'managedBy', case when tenon.partman_schema(parent) is not null then 'pg_partman' end,
+    'partitions', partitions,
+    'defaultRows', default_rows,
+    'defaultRowsCapped', coalesce(default_rows = most_counted, false),
+    'gaps', gaps,
+    'coveredUntil', covered_until,
+    'covered', case kind when 'time' then covered_until is not null end,
+    'rowSecurity', (select relrowsecurity from pg_catalog.pg_class where oid = parent)
+  );
+end
+$function$;
+
+comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, how far from now it is covered.';
+
+create function tenon.drain_default(
+  parent regclass, unit text default null, width bigint default null, batch integer default 10000
+) returns table (partition_name text, moved bigint, more boolean)
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set row_security = off
+as $function$
+#variable_conflict use_variable
+declare
+  kind constant text := tenon.range_kind(parent);
+  key constant text := pg_catalog.quote_ident((tenon.partition_key_column(parent)).attname);
+  default_partition constant regclass :=
+    (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
+  -- What belongs into no partition stays: null, and times and numbers without end.
+  belonging constant text := pg_catalog.format(case kind
+    when 'time' then '%1$s is not null and pg_catalog.isfinite(%1$s)'
+    else $sql$%1$s is not null and %1$s::text not in ('NaN', 'Infinity', '-Infinity')$sql$
+  end, key);
+  smallest text;
+  step record;
+  from_bound text;
+  to_bound text;
+  growing record;
+  cut text;
+  target regclass;
+begin
+  if batch is null or batch < 1 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = 'a batch is one row at least';
+  end if;
+  perform tenon.assert_own_partitions(parent);
+  perform tenon.partition_step(parent, unit, width, case kind when 'time' then '2000-01-01 00:00:00+00' else '0' end);
+  if default_partition is null then return; end if;
+
+  -- What waits for this lock makes every query after it wait too: better to give up soon and come back.
+  if pg_catalog.current_setting('lock_timeout') = '0' then
+    perform pg_catalog.set_config('lock_timeout', '3s', true);
+  end if;
+  -- The strong lock at once: one that grows while others read and then write ends in a deadlock.
+  execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
+  execute pg_catalog.format('lock table only %s in access exclusive mode', default_partition);
+
+  execute pg_catalog.format('select min(%s)::text from only %s where %s', key, default_partition, belonging) into smallest;
+  if smallest is null then return; end if;
+  step := tenon.partition_step(parent, unit, width, smallest);
+  select coalesce((
+    select ranges.upper_bound from tenon.range_partitions(parent) as ranges
+    where ranges.upper_at <= tenon.range_order(kind, smallest) and ranges.upper_at > tenon.range_order(kind, step.lower_bound)
+    order by ranges.upper_at desc limit 1
+  ), step.lower_bound) into from_bound;
+  select coalesce((
+    select ranges.lower_bound from tenon.range_partitions(parent) as ranges
+    where ranges.lower_at > tenon.range_order(kind, smallest) and ranges.lower_at < tenon.range_order(kind, step.upper_bound)
+    order by ranges.lower_at limit 1
+  ), step.upper_bound) into to_bound;
+
+  -- The batch ends before this key. Rows of one key stay together, also when they are more than a batch.
+  execute pg_catalog.format(
+    'select %1$s::text from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s offset %5$s limit 1',
+    key, default_partition, from_bound, to_bound, batch
+  ) into cut;
+  if cut = smallest then
+    execute pg_catalog.format(
+      'select min(%1$s)::text from only %2$s where %1$s > %3$L and %1$s < %4$L', key, default_partition, cut, to_bound
+    ) into cut;
+  end if;
+  to_bound := coalesce(cut, to_bound);
+
+  -- The first part of this interval, from an earlier batch.
+  select ranges.partition, ranges.lower_bound into growing
+  from tenon.range_partitions(parent) as ranges
+  join pg_catalog.pg_class as class on class.oid = ranges.partition
+  where ranges.upper_at = tenon.range_order(kind, from_bound) and ranges.lower_at >= tenon.range_order(kind, step.lower_bound)
+    and pg_catalog.starts_with(class.relname, step.partition_name);
+  if found then
+    target := growing.partition;
+    from_bound := growing.lower_bound;
+    execute pg_catalog.format('alter table %s detach partition %s', parent, target);
+    partition_name := (select relname from pg_catalog.pg_class where oid = target);
+  else
+    partition_name := step.partition_name;
+    -- Another partition in the middle of the interval cuts it in two.
+    for part in 2 .. 1000 loop
+      exit when not exists (
+        select from tenon.range_partitions(parent) as ranges
+        join pg_catalog.pg_class as class on class.oid = ranges.partition where class.relname = partition_name
+      );
+      partition_name := tenon.partition_table_name(step.partition_name, '_' || part);
+    end loop;
+    target := tenon.make_partition(parent, partition_name);
+  end if;
+  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, to_bound));
+  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, to_bound));
+  execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  return next;
+end
+$function$;
+
+comment on function tenon.drain_default(regclass, text, bigint, integer) is 'Moves the first rows of the default partition into the partition of their interval. No row: nothing is left that could be moved.';
+
+create function tenon.attach_statements(
+  parent regclass, partition regclass, lower_bound text default null, upper_bound text default null, list text[] default null
+) returns table (step text, statement text)
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  strategy constant "char" := (select partstrat from pg_catalog.pg_partitioned_table where partrelid = parent);
+  key constant pg_catalog.pg_attribute := tenon.partition_key_column(parent);
+  key_type constant text := pg_catalog.format_type(key.atttypid, key.atttypmod);
+  key_name constant text := pg_catalog.quote_ident(key.attname);
+  default_partition constant regclass :=
+    (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
+  parent_name constant text := (select relname from pg_catalog.pg_class where oid = parent);
+  own_name constant text := (select relname from pg_catalog.pg_class where oid = partition);
+  own_schema constant text := (select namespace.nspname from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = partition);
+  values_list text;
+  bound text;
+  inside text;
+  outside text;
+  wanted record;
+  index_name text;
+begin
+  perform tenon.assert_own_partitions(parent);
+  if strategy = 'r' and key.attname is not null and list is null and (lower_bound is not null or upper_bound is not null) then
+    if tenon.range_kind(parent) = 'time' then
+      -- A time without a zone is one of UTC here, whatever the session that runs the statements says.
+      lower_bound := lower_bound::timestamptz;
+      upper_bound := upper_bound::timestamptz;
+    end if;
+    bound := pg_catalog.format('from (%s) to (%s)', coalesce(pg_catalog.quote_literal(lower_bound), 'minvalue'), coalesce(pg_catalog.quote_literal(upper_bound), 'maxvalue'));
+    inside := pg_catalog.concat_ws(' and ', key_name || ' is not null',
+      key_name || ' >= ' || pg_catalog.quote_literal(lower_bound) || '::' || key_type,
+      key_name || ' < ' || pg_catalog.quote_literal(upper_bound) || '::' || key_type);
+    outside := pg_catalog.concat_ws(' or ', key_name || ' is null',
+      key_name || ' < ' || pg_catalog.quote_literal(lower_bound) || '::' || key_type,
+      key_name || ' >= ' || pg_catalog.quote_literal(upper_bound) || '::' || key_type);
+  elsif strategy = 'l' and key.attname is not null and pg_catalog.cardinality(list) > 0 and lower_bound is null and upper_bound is null then
+    bound := (select pg_catalog.format('in (%s)', pg_catalog.string_agg(pg_catalog.quote_nullable(value), ', ')) from pg_catalog.unnest(list) as given (value));
+    values_list := (select pg_catalog.string_agg(pg_catalog.format('%L::%s', value, key_type), ', ')
+      from pg_catalog.unnest(list) as given (value) where value is not null);
+    inside := key_name || ' = any (array[' || values_list || '])';
+    outside := key_name || ' <> all (array[' || values_list || '])';
+    if pg_catalog.array_position(list, null) is null then
+      inside := pg_catalog.concat_ws(' and ', key_name || ' is not null', inside);
+      outside := pg_catalog.concat_ws(' or ', key_name || ' is null', outside);
+    else
+      inside := pg_catalog.concat_ws(' or ', key_name || ' is null', inside);
+      outside := pg_catalog.concat_ws(' and ', key_name || ' is not null', outside);
+    end if;
+  else
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = pg_catalog.format('%s: a range is attached by its bounds, a list by its values, and both have one column', parent);
+  end if;
+
+  -- Left by a run that was interrupted.
+  if exists (select from pg_catalog.pg_constraint where conrelid = partition and conname = 'tenon_attach_check') then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  end if;
+  if exists (select from pg_catalog.pg_constraint where conrelid = default_partition and conname = 'tenon_attach_check') then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+  end if;
+
+  -- Found true beforehand, under a lock that stops nobody, so that attaching need not look.
+  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside);
+  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition);
+  if default_partition is not null then
+    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside);
+    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition);
+  end if;
+
+  -- An index that the parent has and the table has not would be built while attaching holds its locks.
+  for wanted in
+    select class.relname, index.indisunique, index.indisprimary,
+      pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(index.indexrelid), ' USING ')) as definition,
+      key_constraint.contype as constraint_type
+    from pg_catalog.pg_index as index
+    join pg_catalog.pg_class as class on class.oid = index.indexrelid
+    left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = index.indexrelid and key_constraint.contype in ('p', 'u', 'x')
+    where index.indrelid = parent and index.indisvalid
+    order by class.relname
+  loop
+    -- An exclusion constraint has no way of being built beforehand.
+    continue when wanted.constraint_type = 'x';
+    continue when exists (
+      select from pg_catalog.pg_index as own
+      left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = own.indexrelid and key_constraint.contype in ('p', 'u')
+      where own.indrelid = partition and own.indisvalid and own.indisunique = wanted.indisunique
+        and pg_catalog.substr(pg_catalog.pg_get_indexdef(own.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(own.indexrelid), ' USING ')) = wanted.definition
+        and key_constraint.contype is not distinct from wanted.constraint_type
+    );
+    index_name := tenon.partition_table_name(own_name, case
+      when pg_catalog.starts_with(wanted.relname, parent_name || '_') then pg_catalog.substr(wanted.relname, pg_catalog.length(parent_name) + 1)
+      else '_' || pg_catalog.left(pg_catalog.md5(wanted.relname), 6)
+    end);
+    if exists (
+      select from pg_catalog.pg_index as own
+      where own.indrelid = partition and not own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
+    ) then
+      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name);
+    end if;
+    -- Built by an interrupted run, and not yet made a constraint.
+    if not exists (
+      select from pg_catalog.pg_index as own
+      where own.indrelid = partition and own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
+    ) then
+      return query select 'index', pg_catalog.format(
+        'create %sindex concurrently %I on %s%s', case when wanted.indisunique then 'unique ' end, index_name, partition, wanted.definition
+      );
+    end if;
+    if wanted.constraint_type is not null then
+      return query select 'key', pg_catalog.format(
+        'alter table %s add constraint %I %s using index %I', partition, index_name,
+        case wanted.constraint_type when 'p' then 'primary key' else 'unique' end, index_name
+      );
+    end if;
+  end loop;
+
+  return query select 'secure', pg_catalog.format('alter table %s enable row level security', partition);
+  return query
+    select 'secure', pg_catalog.format(
+      'revoke all on table %s from %s', partition,
+      case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
+    )
+    from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+    where class.oid = partition and acl.grantee <> class.relowner
+    group by acl.grantee;
+  -- From 17 on the parent's identity is that of its partitions, and one of a table's own is refused.
+  if pg_catalog.current_setting('server_version_num')::integer >= 170000 then
+    return query
+      select 'identity', pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
+      from pg_catalog.pg_attribute as attribute
+      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped;
+  end if;
+  return query select 'attach', pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
+  return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  if default_partition is not null then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+  end if;
+end
+$function$;
+
+comment on function tenon.attach_statements(regclass, regclass, text, text, text[]) is 'The statements that attach a full table with short locks only, in order; run each by itself, outside a transaction.';
+
+create function tenon.run_partman(parent regclass) returns table (partition_name text, change text)
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  partman constant text := tenon.partman_schema(parent);
+  before oid[];
+  names text[];
+begin
+  if partman is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'partitions_not_managed',
+      message = pg_catalog.format('pg_partman does not manage %s', parent);
+  end if;
+  select pg_catalog.array_agg(class.oid), pg_catalog.array_agg(class.relname::text) into before, names
+  from pg_catalog.pg_inherits as inherits
+  join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+  where inherits.inhparent = parent;
+  execute pg_catalog.format('select %I.run_maintenance($1)', partman)
+    using (select namespace.nspname || '.' || class.relname from pg_catalog.pg_class as class
+           join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = parent);
+  return query
+    select class.relname::text, 'created'
+    from pg_catalog.pg_inherits as inherits
+    join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+    where inherits.inhparent = parent and class.oid <> all (coalesce(before, '{}'))
+    union all
+    select old.name, 'gone'
+    -- Of several arrays only without its schema.
+    from unnest(before, names) as old (id, name)
+    where not exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = old.id)
+    order by 2, 1;
+end
+$function$;
+
+comment on function tenon.run_partman(regclass) is 'Lets pg_partman maintain a table by its own configuration, and returns which partitions came and went.';
+
+revoke all on function tenon.partition_status(regclass) from public;
+revoke all on function tenon.drain_default(regclass, text, bigint, integer) from public;
+revoke all on function tenon.attach_statements(regclass, regclass, text, text, text[]) from public;
+revoke all on function tenon.run_partman(regclass) from public;
+`,
+        down: `drop function tenon.run_partman(regclass);
+drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+drop function tenon.drain_default(regclass, text, bigint, integer);
+drop function tenon.partition_status(regclass);`,
       },
     ],
   },

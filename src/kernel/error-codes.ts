@@ -143,6 +143,30 @@ const entries = {
   EVENT_PAYLOAD: { retryable: false, summary: 'A payload of an event is too long, or does not fit its schema.' },
   EVENT_POOLED: { retryable: false, summary: 'LISTEN was asked for through a pooler, which loses it.' },
 
+  PARTITION_DEFAULT_ROWS: {
+    retryable: false,
+    summary: 'Rows in the default partition belong into a partition that was to be made or attached.',
+  },
+  PARTITION_KIND: { retryable: false, summary: 'The table is not partitioned, or not in the way that this needs.' },
+  PARTITION_CONFLICT: {
+    retryable: false,
+    summary: 'Another table, partition, row or foreign key is in the way of a partition.',
+  },
+  PARTITION_MANAGED: { retryable: false, summary: 'The table is managed by pg_partman, or is not and was to be.' },
+
+  FOREIGN_UNREACHABLE: {
+    retryable: true,
+    summary: 'A foreign server could not be reached, refused the login of its user mapping, or was lost.',
+  },
+  FOREIGN_REMOTE: {
+    retryable: false,
+    summary: 'A foreign server answered with an error; sqlstate is that of the remote one.',
+  },
+  FOREIGN_SECRET: {
+    retryable: false,
+    summary: 'The server would write a password down, and this login may not stop it; nothing was sent.',
+  },
+
   NOT_FOUND: { retryable: false, summary: 'No row where exactly one was asked for.' },
   DEPENDENCY_MISSING: { retryable: false, summary: 'An optional package is not installed.' },
   METADATA_FORMAT: { retryable: false, summary: 'Generated metadata is of another format, or is none.' },

@@ -12,7 +12,7 @@ import {
   TenonError,
 } from './errors.ts'
 import type { ServerErrorContext, ServerErrorFields } from './server-error-fields.ts'
-import { serverHint, serverMessage } from './server-message.ts'
+import { isRemoteAnswer, isRemoteLoss, serverHint, serverMessage } from './server-message.ts'
 import { sqlstateClass } from './sqlstate.ts'
 
 export { type ServerErrorContext, type ServerErrorFields, toServerErrorFields } from './server-error-fields.ts'
@@ -56,6 +56,9 @@ export function fromServerError(fields: ServerErrorFields, context: ServerErrorC
   if (verdict === 'CONNECTION_LOST') return new ConnectionLostError(common)
   return new TenonError({ ...common, code: verdict })
 }
+
+// Of a foreign server these mean what they mean here, and code that handles them need not know where the rows are.
+const remoteMeansTheSame = /^(CONSTRAINT_|TRANSACTION_SERIALIZATION$|TRANSACTION_DEADLOCK$)/
 
 const bySqlstate: Readonly<Record<string, ErrorCode>> = {
   '08001': 'CONNECTION_REFUSED',
@@ -118,6 +121,12 @@ function judge(fields: ServerErrorFields, context: ServerErrorContext): ErrorCod
   // Not localised in field V. A localised S field only loses this extra test: the states that matter are in the tables.
   const fatal = fields.severity === 'FATAL' || fields.severity === 'PANIC'
   const connecting = context.connecting === true
+  // Class 08 of a foreign server is its connection and not ours, and a timeout there none of ours.
+  if (isRemoteLoss(fields)) return 'FOREIGN_UNREACHABLE'
+  if (isRemoteAnswer(fields)) {
+    const remote = lookUp(bySqlstate, sqlstate)
+    return remote !== undefined && remoteMeansTheSame.test(remote) ? remote : 'FOREIGN_REMOTE'
+  }
   if (sqlstate === '57014') return judgeCancel(context)
   if (sqlstate === '42501') {
     // While connecting, the privilege refused is CONNECT on the database (or a setting in the startup options).

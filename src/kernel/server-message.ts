@@ -39,6 +39,8 @@ export function serverMessage(
   context: ServerErrorContext,
 ): string {
   if (holdsNamesOnly(fields, context) && isShort(fields.message)) return fields.message
+  if (code === 'FOREIGN_UNREACHABLE') return `the connection to a foreign server was lost: ${describe(fields.sqlstate)}`
+  if (code === 'FOREIGN_REMOTE') return `a foreign server answered with an error: ${describe(fields.sqlstate)}`
   const table = qualified(names.schema, names.table)
   const on = table === undefined ? '' : ` on ${table}`
   const constraint = names.constraint === undefined ? '' : ` ${names.constraint}`
@@ -89,6 +91,7 @@ export function serverHint(
   ) {
     return fields.hint
   }
+  if (isRemoteAnswer(fields)) return hintsByCode[code]
   if (isRaised(fields)) return raisedHint
   return (
     unsupportedHints[`${fields.sqlstate} ${fields.routine}`] ?? hintsBySqlstate[fields.sqlstate] ?? hintsByCode[code]
@@ -104,6 +107,27 @@ const raisedByFunction =
 // These turn a value into a name ('x'::regclass, aclitem, has_…_privilege); for a literal they point into the text too.
 const readsNameFromValue = /^(reg\w+in|aclparse|parseTypeString|RangeVarGetRelidExtended|get_\w+_oid)$/
 
+// The remote server's error, passed on with its SQLSTATE and text, and the SQL sent there in `where`.
+const answersFromAfar = /^(pgfdw_report|dblink_res_error)/i
+// These name a server or a connection, and say why in `detail`, which quotes addresses and logins.
+const losesServer =
+  /^(connect_pg_server|pgfdw_reject_incomplete_xact_state_change|dblink_connect|dblink_conn_not_avail)$/
+
+/** Whether the error is one that a foreign server answered with. */
+export function isRemoteAnswer({ routine }: ServerErrorFields): boolean {
+  return routine !== undefined && answersFromAfar.test(routine)
+}
+
+/** Whether the error is that a foreign server is out of reach. */
+export function isRemoteLoss(fields: ServerErrorFields): boolean {
+  const { routine, sqlstate } = fields
+  if (sqlstateClass(sqlstate) !== '08' || routine === undefined) return false
+  return losesServer.test(routine) || isRemoteAnswer(fields)
+}
+
+// These say for which role and which foreign server something is missing.
+const namesForeignServer = /^(connect_pg_server|GetUserMapping|check_conn_params|pgfdw_security_check)$/
+
 function isRaised(fields: ServerErrorFields): boolean {
   return fields.routine !== undefined && raisedByFunction.test(fields.routine)
 }
@@ -112,6 +136,7 @@ function holdsNamesOnly(fields: ServerErrorFields, context: ServerErrorContext):
   const { sqlstate } = fields
   // Without a routine the sender is not a PostgreSQL server (a pooler, a proxy) or the answer was rewritten on the way.
   if (fields.routine === undefined || isRaised(fields) || valued.has(sqlstate)) return false
+  if (namesForeignServer.test(fields.routine)) return true
   if (namedInText.has(sqlstate)) {
     // A utility statement has no parameters; `where` tells that a function built the name at run time.
     if (context.utility === true) return fields.where === undefined
@@ -179,6 +204,10 @@ const hintsByCode: Readonly<Partial<Record<ErrorCode, string>>> = {
   CONNECTION_REFUSED: 'the server is starting, shutting down or full; try again shortly',
   CONNECTION_LOST: 'the server ended the connection; run the work again on a new one',
   CONSTRAINT_FOREIGN_KEY: 'write the referenced row first, or remove the referencing rows first',
+  FOREIGN_REMOTE:
+    'executeForeign() of tenon/foreign names the server; test sqlstate, which is that of the remote error, whose text may hold row values and is left out',
+  FOREIGN_UNREACHABLE:
+    'check host and port of the foreign server, and user and password of the user mapping; the server’s log says what the other side answered',
   LIMIT_SERVER: 'make the statement, row or value smaller',
   PARAMETER_INVALID: 'the number of parameters differs from the number of placeholders in the SQL text',
   QUERY_DATA: 'the server refused the form or range of a value; values are left out of errors on purpose',

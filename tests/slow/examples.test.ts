@@ -26,12 +26,12 @@ test('02-migrations lints, applies, isolates, audits, finds drift, exports and g
 }, async () => {
   const { code, output } = await run('02-migrations.ts')
   expect(output).toMatch(/2 files, 0 errors, 0 warnings/)
-  expect(output).toMatch(/13 applied; a second run applies 0/)
+  expect(output).toMatch(/14 applied; a second run applies 0/)
   expect(output).toMatch(/owner sees 1 document,\n {2}somebody else 0\n {2}audit: INSERT for a0000000/)
   expect(output).toMatch(
     /changed table documents\n.*row level security enabled\n.*row level security disabled\n.*enable row level security;/,
   )
-  expect(output).toMatch(/15 files; the check finds 0 problems/)
+  expect(output).toMatch(/16 files; the check finds 0 problems/)
   expect(output).toMatch(/app\/0001_documents pending, app\/0002_body_index pending\n$/)
   expect(code).toBe(0)
 })

@@ -36,7 +36,9 @@ describeModule('sql/modules/partitions/0001_partitions.sql', ['auth', 'partition
 
   it.each([
     ['day', `'2026-02-28'`, ['event_p20260228', 'event_p20260301']],
+    ['hour', `'2026-01-01 23:30+00'`, ['event_p20260101h23', 'event_p20260102h00']],
     ['week', `'2026-01-01'`, ['event_p20251229', 'event_p20260105']],
+    ['quarter', `'2026-02-01'`, ['event_p2026q1', 'event_p2026q2']],
     ['year', `'2026-07-01'`, ['event_p2026', 'event_p2027']],
   ])('knows the unit %s', async (unit, since, names) => {
     expect(await create(`'public.event', '${unit}', 1, ${since}`)).toEqual(names)
@@ -74,6 +76,84 @@ describeModule('sql/modules/partitions/0001_partitions.sql', ['auth', 'partition
     expect(await asAda('select owner from event_p202601'), 'row security is on there too').toEqual([])
     await engine().script('alter table event_p202601 disable row level security')
     expect(await asAda('select owner from event_p202601'), 'the control').toHaveLength(2)
+  })
+
+  it('leaves to other partitions what they cover, as after a change of the unit', async () => {
+    await create(`'public.event', 'month', 0, '2026-01-15'`)
+    expect(await create(`'public.event', 'week', 0, '2026-01-27'`)).toEqual(['event_p20260126'])
+    expect(await one(`select pg_get_expr(relpartbound, oid) from pg_class where relname = 'event_p20260126'`)).toBe(
+      `FOR VALUES FROM ('2026-02-01 00:00:00+00') TO ('2026-02-02 00:00:00+00')`,
+    )
+    expect(await create(`'public.event', 'month', 1, '2026-01-15'`)).toEqual(['event_p202602'])
+    expect(await create(`'public.event', 'day', 20, '2026-02-03'`), 'all of it is covered').toEqual([])
+  })
+
+  it('makes the partitions of a table that somebody else owns that owner’s', async () => {
+    await engine().script(
+      `create role keeper; grant create, usage on schema public to keeper; alter table event owner to keeper`,
+    )
+    await create()
+    expect(await one(`select tableowner from pg_tables where tablename = 'event_p202601'`)).toBe('keeper')
+    await engine().script(`drop table event; revoke all on schema public from keeper; drop role keeper`)
+  })
+
+  it('goes by number too, from where the largest one is', async () => {
+    await engine().script(`create table public.reading (id bigint primary key) partition by range (id)`)
+    const numbers = async (values: string) =>
+      (await engine().admin(`select tenon.create_number_partitions('public.reading', ${values}) as name`)).map(
+        (row) => row['name'],
+      )
+    expect(await numbers('1000, 1')).toEqual(['reading_p0', 'reading_p1000'])
+    expect(await numbers('1000, 0, -1')).toEqual(['reading_pm1000'])
+    await engine().script('insert into reading values (-1), (0), (1999)')
+    expect(await numbers('1000, 1')).toEqual(['reading_p2000'])
+    expect(await numbers('1000, 0, 9223372036854775000').catch((error) => error.code), 'no bigint is beyond').toBe(
+      '22003',
+    )
+    expect(await sqlstateOf(numbers('0, 1'))).toBe('22023')
+    expect(await sqlstateOf(create(`'public.reading', 'month'`))).toBe('22023')
+    await engine().script('drop table reading')
+  })
+
+  it('makes partitions of a list, and takes their rows along when asked to', async () => {
+    await engine().script(`
+      create table public.region (id int, code text, fired int default 0, primary key (id, code)) partition by list (code);
+      create table region_rest partition of region default;
+      create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'deletes are refused'; end $$;
+      create trigger keep before delete on region for each row execute function public.refuse();
+      insert into region values (1, 'de'), (2, 'O''Fr)'), (3, 'us')`)
+    const list = (values: string) => one(`select tenon.create_list_partition('public.region', ${values})`)
+    expect(await list(`'region_us', array['us']`).catch((error: unknown) => error)).toMatchObject({
+      constraint: 'partitions_default_rows',
+    })
+    expect(Number(await list(`'region_europe', array['de', 'O''Fr)', null], from_default => true`))).toBe(2)
+    expect(await one(`select tgenabled from pg_trigger where tgrelid = 'region_rest'::regclass`), 'as before').toBe('O')
+    expect(await sqlstateOf(engine().admin('delete from region where id = 1')), 'the control').toBe('P0001')
+    expect(await one(`select string_agg(code, ' ' order by id) from region_europe`)).toBe(`de O'Fr)`)
+    expect(Number(await list(`'region_asia', array['jp']`))).toBe(0)
+    expect(await list(`'region_again', array['jp']`).catch((error: unknown) => error)).toMatchObject({
+      constraint: 'partitions_overlap',
+    })
+    expect(await sqlstateOf(list(`'', array['x']`))).toBe('22023')
+    expect(await sqlstateOf(list(`'region_none', array[]::text[]`))).toBe('22023')
+    expect(await one('select count(*)::int from region')).toBe(3)
+    await engine().script('drop table region; drop function refuse()')
+  })
+
+  it('makes the partitions of a hash that are missing', async () => {
+    await engine().script(`create table public.visit (id int primary key) partition by hash (id)`)
+    const hash = async (modulus: string) =>
+      (await engine().admin(`select tenon.create_hash_partitions('public.visit', ${modulus}) as name`)).map(
+        (row) => row['name'],
+      )
+    expect(await hash('4')).toEqual(['visit_h0', 'visit_h1', 'visit_h2', 'visit_h3'])
+    expect(await hash('4')).toEqual([])
+    await engine().script('drop table visit_h2; insert into visit select 4')
+    expect(await hash('4')).toEqual(['visit_h2'])
+    expect(await hash('8').catch((error: unknown) => error)).toMatchObject({ constraint: 'partitions_overlap' })
+    expect(await sqlstateOf(hash('0'))).toBe('22023')
+    expect(await one(`select bool_and(relrowsecurity) from pg_class where relname like 'visit_h_'`)).toBe(true)
+    await engine().script('drop table visit')
   })
 
   it('drops what is wholly older, and never the default partition', async () => {
@@ -130,7 +210,7 @@ describeModule('sql/modules/partitions/0001_partitions.sql', ['auth', 'partition
       'a table partitioned by a number',
       `create table public.plain (at int) partition by range (at)`,
       `'public.plain', 'month'`,
-      '42809',
+      '22023',
     ],
     ['a unit that is none', '', `'public.event', 'decade'`, '22023'],
     ['a number of partitions that nobody wants', '', `'public.event', 'day', 1001`, '22023'],
@@ -154,7 +234,273 @@ describeModule('sql/modules/partitions/0001_partitions.sql', ['auth', 'partition
   it('is taken back and made again', async () => {
     await revertSql(engine(), 'partitions')
     expect(await one(`select to_regproc('tenon.create_partitions')`)).toBeNull()
-    await engine().script(sqlOf('partitions', '0001'))
+    await engine().script(`${sqlOf('partitions', '0001')}; ${sqlOf('partitions', '0002')}`)
     expect(await one(`select to_regproc('tenon.create_partitions')`)).not.toBeNull()
+  })
+})
+
+describeModule('sql/modules/partitions/0002_upkeep.sql', ['auth', 'partitions'], (engine) => {
+  beforeEach(() =>
+    engine().script(`
+      drop table if exists public.event cascade;
+      create table public.event (
+        id bigint generated always as identity, at timestamptz, owner text not null default 'ada', twice int generated always as (2) stored
+      ) partition by range (at);
+      create index event_at_idx on public.event (at);
+      create table public.event_rest partition of public.event default`),
+  )
+
+  const all = (text: string) => engine().admin(text)
+  const one = async (text: string) => Object.values((await engine().admin(text))[0] ?? {})[0]
+  const status = async (table = 'public.event') =>
+    (await one(`select tenon.partition_status('${table}')`)) as Readonly<Record<string, unknown>> & {
+      readonly partitions: readonly Readonly<Record<string, unknown>>[]
+    }
+  const drain = async (values: string) => (await all(`select * from tenon.drain_default('public.event', ${values})`))[0]
+  const drainAll = async (values: string) => {
+    const steps: unknown[] = []
+    for (let step = await drain(values); step !== undefined; step = await drain(values)) {
+      steps.push([step['partition_name'], Number(step['moved'])])
+      // No row is ever out of sight.
+      expect(await one('select count(*)::int from event')).toBe(103)
+      if (step['more'] === false) break
+    }
+    return steps
+  }
+
+  it('moves rows of the default partition where they belong, a batch at a time, and the partition grows', async () => {
+    await engine().script(`
+      insert into event (at) select '2026-01-30'::timestamptz + n * interval '1 hour' from generate_series(0, 99) n;
+      insert into event (at) values (null), ('infinity'), ('-infinity')`)
+    expect(await drainAll(`'month', batch => 40`)).toEqual([
+      ['event_p202601', 40],
+      ['event_p202601', 8],
+      ['event_p202602', 40],
+      ['event_p202602', 12],
+    ])
+    expect(await drain(`'month'`), 'what has no place stays').toBeUndefined()
+    expect(await one('select count(*)::int from only event_rest')).toBe(3)
+    expect(await one(`select pg_get_expr(relpartbound, oid) from pg_class where relname = 'event_p202601'`)).toBe(
+      `FOR VALUES FROM ('2026-01-01 00:00:00+00') TO ('2026-02-01 00:00:00+00')`,
+    )
+    expect(await one(`select relrowsecurity from pg_class where relname = 'event_p202602'`)).toBe(true)
+    expect(await one(`select count(*)::int from pg_indexes where tablename = 'event_p202602'`)).toBe(1)
+    expect(await one('select count(distinct id)::int from event')).toBe(103)
+  })
+
+  it('keeps rows of one key together, and stops between calls with everything in sight', async () => {
+    await engine().script(`
+      insert into event (at) select '2026-01-30' from generate_series(1, 50);
+      insert into event (at) select '2026-01-31' from generate_series(1, 53)`)
+    expect(await drain(`'month', batch => 7`)).toMatchObject({ partition_name: 'event_p202601', more: true })
+    expect(await status()).toMatchObject({ defaultRows: 53 })
+    await engine().script(`insert into event (at) values ('2026-01-29')`)
+    expect(await one('select count(*)::int from event_p202601'), 'what exists takes new rows').toBe(51)
+    await engine().script(`delete from event where at = '2026-01-29'`)
+    expect(await drainAll(`'month', batch => 1000`)).toEqual([['event_p202601', 53]])
+  })
+
+  it('leaves other partitions alone, and moves by number', async () => {
+    await engine().script(`
+      create table public.reading (id bigint) partition by range (id);
+      create table reading_rest partition of reading default;
+      create table reading_mine partition of reading for values from (105) to (107);
+      insert into reading select generate_series(95, 119)`)
+    const moved = []
+    for (;;) {
+      const [step] = await all(`select * from tenon.drain_default('public.reading', width => 10, batch => 3)`)
+      if (step === undefined) break
+      moved.push(Number(step['moved']))
+      if (moved.length > 20) throw new Error('no end')
+    }
+    expect(moved.reduce((sum, n) => sum + n, 0)).toBe(23)
+    expect(await status('public.reading')).toMatchObject({
+      defaultRows: 0,
+      gaps: [],
+      coveredUntil: '120',
+      kind: 'number',
+    })
+    await engine().script('drop table reading')
+  })
+
+  it('refuses to move rows that foreign keys reference, because a cascade would follow them', async () => {
+    await engine().script(`
+      create table public.parent (at date primary key) partition by range (at);
+      create table parent_rest partition of parent default;
+      create table public.child (at date references parent on delete cascade);
+      insert into parent values ('2026-01-01'); insert into child values ('2026-01-01')`)
+    expect(
+      await all(`select tenon.drain_default('public.parent', 'month')`).catch((error: unknown) => error),
+    ).toMatchObject({
+      constraint: 'partitions_referenced',
+    })
+    expect(await one('select count(*)::int from child')).toBe(1)
+    await engine().script('drop table child, parent')
+  })
+
+  it('does not take rows that a policy hides from an owner for none', async () => {
+    await engine().script(`
+      insert into event (at) values ('2026-01-30');
+      create role keeper; grant create, usage on schema public, tenon to keeper; alter table event owner to keeper; alter table event_rest owner to keeper;
+      alter table event_rest enable row level security; alter table event_rest force row level security;
+      grant execute on all functions in schema tenon to keeper`)
+    expect(
+      await sqlstateOf(
+        (async () => {
+          await engine().script('set role keeper')
+          try {
+            await drain(`'month'`)
+          } finally {
+            await engine().script('reset role')
+          }
+        })(),
+      ),
+    ).toBe('42501')
+    await engine().script('drop table event; drop owned by keeper; drop role keeper')
+  })
+
+  it('says how a table stands', async () => {
+    await engine().script(`
+      select tenon.create_partitions('public.event', 'month', 1);
+      create table public.event_old partition of event for values from ('2020-01-01') to ('2020-02-01');
+      grant select on event_old to authenticated;
+      insert into event (at) values ('2020-01-02'), ('1999-01-01');
+      analyze event_old`)
+    const found = await status()
+    expect(found).toMatchObject({
+      strategy: 'range',
+      key: 'RANGE (at)',
+      kind: 'time',
+      managedBy: null,
+      defaultRows: 1,
+      defaultRowsCapped: false,
+      covered: true,
+      gaps: [{ from: '2020-02-01 00:00:00+00' }],
+    })
+    expect(new Date(String(found['coveredUntil'])).getTime()).toBeGreaterThan(Date.now())
+    expect(found.partitions).toHaveLength(4)
+    expect(found.partitions[0]).toMatchObject({
+      name: 'event_old',
+      from: '2020-01-01 00:00:00+00',
+      to: '2020-02-01 00:00:00+00',
+      rows: 1,
+      rowSecurity: false,
+      grantedTo: ['authenticated'],
+      detachPending: false,
+    })
+    expect(found.partitions.at(-1)).toMatchObject({ name: 'event_rest', isDefault: true, from: null })
+    expect(await sqlstateOf(all(`select tenon.partition_status('pg_class')`))).toBe('42809')
+  })
+
+  it('reads the bounds of a session that prints times in another way', async () => {
+    await engine().script(`set datestyle to 'German'; set timezone to 'Pacific/Auckland'`)
+    try {
+      expect(await all(`select tenon.create_partitions('public.event', 'month', 1, '2026-01-15')`)).toHaveLength(2)
+      expect((await status()).partitions[0]).toMatchObject({ from: '2026-01-01 00:00:00+00' })
+    } finally {
+      await engine().script('reset datestyle; reset timezone')
+    }
+  })
+
+  it('attaches a full table by statements that need no long lock', async () => {
+    await engine().script(`
+      create table public."event Of 2019" (like event including all);
+      create unique index on "event Of 2019" (id);
+      insert into "event Of 2019" (at) select '2019-01-01'::timestamptz + n * interval '1 day' from generate_series(0, 99) n;
+      grant select on "event Of 2019" to authenticated`)
+    const steps = await all(
+      `select * from tenon.attach_statements('public.event', 'public."event Of 2019"', '2019-01-01', '2020-01-01')`,
+    )
+    expect(steps.map((row) => row['step']).filter((step) => step !== 'identity')).toEqual([
+      'check',
+      'validate',
+      'default check',
+      'default validate',
+      'secure',
+      'secure',
+      'attach',
+      'clear',
+      'clear',
+    ])
+    for (const { statement } of steps) await all(String(statement))
+    expect(await one(`select count(*)::int from event where at < '2020-01-01'`)).toBe(100)
+    expect(await all(`select conname from pg_constraint where conname = 'tenon_attach_check'`)).toEqual([])
+    expect((await status()).partitions[0]).toMatchObject({ name: 'event Of 2019', rowSecurity: true, grantedTo: [] })
+  })
+
+  it('builds beforehand the indexes that the table lacks', async () => {
+    await engine().script(`
+      create table public.fact (id int, at date, note text, primary key (id, at), unique (note, at)) partition by range (at);
+      create index fact_lower_idx on fact (lower(note)) where id > 0;
+      create table public.fact_2019 (id int not null, at date not null, note text);
+      insert into fact_2019 values (1, '2019-02-01', 'x')`)
+    const steps = await all(
+      `select * from tenon.attach_statements('public.fact', 'public.fact_2019', '2019-01-01', '2020-01-01')`,
+    )
+    expect(steps.map((row) => row['step'])).toEqual([
+      'check',
+      'validate',
+      'index',
+      'index',
+      'key',
+      'index',
+      'key',
+      'secure',
+      'attach',
+      'clear',
+    ])
+    for (const { statement } of steps) await all(String(statement))
+    expect(await one(`select count(*)::int from pg_indexes where tablename = 'fact_2019'`), 'none was made twice').toBe(
+      3,
+    )
+    expect(
+      await one(`select count(*)::int from pg_inherits join pg_class on oid = inhrelid where relkind = 'i'
+      and inhparent in (select indexrelid from pg_index where indrelid = 'fact'::regclass)`),
+    ).toBe(3)
+    await engine().script('drop table fact')
+  })
+
+  it.each([
+    ['a range of one side', `lower_bound => '2019-01-01'`, 'event'],
+    ['values', `list => array['a', 'O''x', null]`, 'label'],
+    ['null alone', `list => array[null]`, 'label'],
+  ])('attaches %s', async (_, values, table) => {
+    await engine().script(`
+      drop table if exists public.label; create table public.label (name text) partition by list (name);
+      create table label_rest partition of label default;
+      drop table event_rest; create table event_rest partition of event default;
+      drop table if exists public.full_one; create table public.full_one (like ${table} including all)`)
+    await engine().script(
+      table === 'label' ? 'insert into full_one values (null)' : `insert into full_one (at) values ('2020-01-01')`,
+    )
+    for (const { statement } of await all(
+      `select * from tenon.attach_statements('public.${table}', 'public.full_one', ${values})`,
+    ))
+      await all(String(statement))
+    expect(await one(`select count(*)::int from ${table}`)).toBe(1)
+    await engine().script('drop table label')
+  })
+
+  it('says nothing of pg_partman where there is none', async () => {
+    expect(await all(`select tenon.run_partman('public.event')`).catch((error: unknown) => error)).toMatchObject({
+      constraint: 'partitions_not_managed',
+    })
+  })
+
+  it('is for who may call it alone', async () => {
+    const asAda = (text: string) =>
+      engine().as({ role: 'authenticated', claims: { sub: 'ada' } }, (query) => query(text))
+    for (const call of ['partition_status', 'drain_default', 'run_partman', 'default_partition_rows'])
+      expect(await sqlstateOf(asAda(`select tenon.${call}('public.event')`))).toBe('42501')
+  })
+
+  it('is taken back and made again', async () => {
+    await revertSql(engine(), 'partitions')
+    expect(
+      await one(
+        `select count(*)::int from pg_proc where pronamespace = 'tenon'::regnamespace and proname ~ 'partition|partman|range|default'`,
+      ),
+    ).toBe(0)
+    await engine().script(`${sqlOf('partitions', '0001')}; ${sqlOf('partitions', '0002')}`)
   })
 })

@@ -304,6 +304,38 @@ describe('no value is passed on', () => {
     },
   )
 
+  test('what a foreign server answered is said to come from there, and is not copied', () => {
+    const remote = (sqlstate: string, more: object = {}) =>
+      fromServerError(
+        fields(sqlstate, { routine: 'pgfdw_report_error', where: `remote SQL command: ${canary}`, ...more }),
+      )
+    for (const sqlstate of ['42P01', '57014', '28P01', '42501', 'P0001', '55P03', 'XX000', '25006']) {
+      const error = remote(sqlstate)
+      expect(error).toMatchObject({ code: 'FOREIGN_REMOTE', sqlstate, retryable: false })
+      expect(everything(error)).not.toContain(canary)
+    }
+    for (const sqlstate of ['08006', '08003', '08001'])
+      expect(remote(sqlstate)).toMatchObject({ code: 'FOREIGN_UNREACHABLE', retryable: true })
+    expect(remote('23505').code).toBe('CONSTRAINT_UNIQUE')
+    expect(remote('40001')).toMatchObject({ code: 'TRANSACTION_SERIALIZATION', retryable: true })
+    for (const sqlstate of ['23505', '40001']) expect(everything(remote(sqlstate))).not.toContain(canary)
+    const renamed = remote('42P01', { routine: 'pgfdw_report' })
+    expect(renamed.code, 'a later PostgreSQL calls it so').toBe('FOREIGN_REMOTE')
+  })
+
+  test('a foreign server that cannot be reached is named, and why is left to the log', () => {
+    const message = 'could not connect to server "films"'
+    const error = fromServerError(fields('08001', { routine: 'connect_pg_server', message, detail: canary }))
+    expect(error).toMatchObject({ code: 'FOREIGN_UNREACHABLE', message })
+    expect(everything(error)).not.toContain(canary)
+    expect(fromServerError(fields('08006', { routine: 'ProcessInterrupts' })).code, 'ours is ours').toBe(
+      'CONNECTION_LOST',
+    )
+    expect(fromServerError(fields('08001', { routine: 'anything' }), { connecting: true }).code).toBe(
+      'CONNECTION_REFUSED',
+    )
+  })
+
   test('an answer without a routine is not from PostgreSQL itself and is not copied', () => {
     expect(everything(fromServerError(fields('57014', { routine: undefined })))).not.toContain(canary)
   })

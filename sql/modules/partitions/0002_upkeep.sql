@@ -1,0 +1,416 @@
+-- Upkeep of partitioned tables: how they stand, moving rows out of the default partition, attaching full tables, pg_partman.
+--
+-- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
+--   call: call it until "more" is false. Each call locks the table for as long as its batch takes, and no row is ever out of
+--   sight; half a month is a partition that ends where the batch did, and grows with the next call.
+--     select * from tenon.drain_default('public.events', 'month')
+--   attach_statements lists what attaches a full table without a long lock: run its rows one by one, each outside a transaction.
+--     select statement from tenon.attach_statements('public.events', 'public.events_2019', '2019-01-01', '2020-01-01') \gexec
+-- parameters: none. The functions: parent regclass; partition regclass; unit text or width bigint, as for creating; batch integer,
+--   rows; lower_bound and upper_bound text; list text[], a null in it is null
+-- privilege: ownership of the functions of 0001; calling these takes ownership of the table
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
+-- requires: roles
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.run_partman(regclass);
+--   drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+--   drop function tenon.drain_default(regclass, text, bigint, integer);
+--   drop function tenon.partition_status(regclass);
+
+create function tenon.partition_status(parent regclass) returns jsonb
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set row_security = off
+as $function$
+declare
+  kind constant text := tenon.range_kind(parent);
+  -- Counting goes no further: a forgotten default partition can hold a billion rows.
+  most_counted constant integer := 100000;
+  partitioned pg_catalog.pg_partitioned_table;
+  partitions jsonb;
+  gaps jsonb;
+  default_rows bigint;
+  covered_until text;
+  covered_at numeric := extract(epoch from pg_catalog.now());
+  existing record;
+begin
+  select * into partitioned from pg_catalog.pg_partitioned_table where partrelid = parent;
+  if not found then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_not_partitioned',
+      message = pg_catalog.format('%s is not partitioned', parent);
+  end if;
+
+  select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+    'schema', namespace.nspname,
+    'name', class.relname,
+    'bound', pg_catalog.pg_get_expr(class.relpartbound, class.oid),
+    'from', ranges.lower_bound,
+    'to', ranges.upper_bound,
+    'isDefault', class.oid = partitioned.partdefid,
+    'detachPending', inherits.inhdetachpending,
+    'rows', leaves.rows,
+    'bytes', leaves.bytes,
+    'rowSecurity', class.relrowsecurity,
+    'grantedTo', (
+      select coalesce(pg_catalog.jsonb_agg(distinct case acl.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(acl.grantee) end), '[]')
+      from pg_catalog.aclexplode(class.relacl) as acl where acl.grantee <> class.relowner
+    )
+  ) order by class.oid = partitioned.partdefid, ranges.lower_at, class.relname), '[]')
+  into partitions
+  from pg_catalog.pg_inherits as inherits
+  join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+  join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+  left join tenon.range_partitions(parent) as ranges on ranges.partition = class.oid
+  cross join lateral (
+    -- -1 says that nobody has looked yet.
+    select pg_catalog.sum(leaf.reltuples::bigint) filter (where leaf.reltuples >= 0) as rows,
+      pg_catalog.sum(pg_catalog.pg_total_relation_size(leaf.oid::pg_catalog.regclass)) as bytes
+    from pg_catalog.pg_partition_tree(class.oid::pg_catalog.regclass) as tree
+    join pg_catalog.pg_class as leaf on leaf.oid = tree.relid
+    where tree.isleaf
+  ) as leaves
+  where inherits.inhparent = parent;
+
+  if partitioned.partdefid <> 0 then
+    execute pg_catalog.format('select count(*) from (select from %s limit %s) as counted', partitioned.partdefid::pg_catalog.regclass, most_counted)
+      into default_rows;
+  end if;
+
+  select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('from', gap.previous, 'to', gap.lower_bound) order by gap.lower_at), '[]')
+  into gaps
+  from (
+    select ranges.lower_bound, ranges.lower_at,
+      pg_catalog.lag(ranges.upper_bound) over (order by ranges.lower_at) as previous,
+      pg_catalog.lag(ranges.upper_at) over (order by ranges.lower_at) as previous_at
+    from tenon.range_partitions(parent) as ranges
+  ) as gap
+  where gap.lower_at > gap.previous_at;
+
+  -- A number has no now: what counts there is how far the ranges reach.
+  for existing in select * from tenon.range_partitions(parent) as ranges order by ranges.lower_at loop
+    if kind = 'number' or (existing.lower_at <= covered_at and existing.upper_at > covered_at) then
+      covered_at := existing.upper_at;
+      covered_until := coalesce(existing.upper_bound, 'infinity');
+    end if;
+  end loop;
+
+  return pg_catalog.jsonb_build_object(
+    'strategy', case partitioned.partstrat when 'r' then 'range' when 'l' then 'list' else 'hash' end,
+    'key', pg_catalog.pg_get_partkeydef(parent),
+    'kind', kind,
+    'managedBy', case when tenon.partman_schema(parent) is not null then 'pg_partman' end,
+    'partitions', partitions,
+    'defaultRows', default_rows,
+    'defaultRowsCapped', coalesce(default_rows = most_counted, false),
+    'gaps', gaps,
+    'coveredUntil', covered_until,
+    'covered', case kind when 'time' then covered_until is not null end,
+    'rowSecurity', (select relrowsecurity from pg_catalog.pg_class where oid = parent)
+  );
+end
+$function$;
+
+comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, how far from now it is covered.';
+
+create function tenon.drain_default(
+  parent regclass, unit text default null, width bigint default null, batch integer default 10000
+) returns table (partition_name text, moved bigint, more boolean)
+  language plpgsql
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+  set row_security = off
+as $function$
+#variable_conflict use_variable
+declare
+  kind constant text := tenon.range_kind(parent);
+  key constant text := pg_catalog.quote_ident((tenon.partition_key_column(parent)).attname);
+  default_partition constant regclass :=
+    (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
+  -- What belongs into no partition stays: null, and times and numbers without end.
+  belonging constant text := pg_catalog.format(case kind
+    when 'time' then '%1$s is not null and pg_catalog.isfinite(%1$s)'
+    else $sql$%1$s is not null and %1$s::text not in ('NaN', 'Infinity', '-Infinity')$sql$
+  end, key);
+  smallest text;
+  step record;
+  from_bound text;
+  to_bound text;
+  growing record;
+  cut text;
+  target regclass;
+begin
+  if batch is null or batch < 1 then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = 'a batch is one row at least';
+  end if;
+  perform tenon.assert_own_partitions(parent);
+  perform tenon.partition_step(parent, unit, width, case kind when 'time' then '2000-01-01 00:00:00+00' else '0' end);
+  if default_partition is null then return; end if;
+
+  -- What waits for this lock makes every query after it wait too: better to give up soon and come back.
+  if pg_catalog.current_setting('lock_timeout') = '0' then
+    perform pg_catalog.set_config('lock_timeout', '3s', true);
+  end if;
+  -- The strong lock at once: one that grows while others read and then write ends in a deadlock.
+  execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
+  execute pg_catalog.format('lock table only %s in access exclusive mode', default_partition);
+
+  execute pg_catalog.format('select min(%s)::text from only %s where %s', key, default_partition, belonging) into smallest;
+  if smallest is null then return; end if;
+  step := tenon.partition_step(parent, unit, width, smallest);
+  select coalesce((
+    select ranges.upper_bound from tenon.range_partitions(parent) as ranges
+    where ranges.upper_at <= tenon.range_order(kind, smallest) and ranges.upper_at > tenon.range_order(kind, step.lower_bound)
+    order by ranges.upper_at desc limit 1
+  ), step.lower_bound) into from_bound;
+  select coalesce((
+    select ranges.lower_bound from tenon.range_partitions(parent) as ranges
+    where ranges.lower_at > tenon.range_order(kind, smallest) and ranges.lower_at < tenon.range_order(kind, step.upper_bound)
+    order by ranges.lower_at limit 1
+  ), step.upper_bound) into to_bound;
+
+  -- The batch ends before this key. Rows of one key stay together, also when they are more than a batch.
+  execute pg_catalog.format(
+    'select %1$s::text from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s offset %5$s limit 1',
+    key, default_partition, from_bound, to_bound, batch
+  ) into cut;
+  if cut = smallest then
+    execute pg_catalog.format(
+      'select min(%1$s)::text from only %2$s where %1$s > %3$L and %1$s < %4$L', key, default_partition, cut, to_bound
+    ) into cut;
+  end if;
+  to_bound := coalesce(cut, to_bound);
+
+  -- The first part of this interval, from an earlier batch.
+  select ranges.partition, ranges.lower_bound into growing
+  from tenon.range_partitions(parent) as ranges
+  join pg_catalog.pg_class as class on class.oid = ranges.partition
+  where ranges.upper_at = tenon.range_order(kind, from_bound) and ranges.lower_at >= tenon.range_order(kind, step.lower_bound)
+    and pg_catalog.starts_with(class.relname, step.partition_name);
+  if found then
+    target := growing.partition;
+    from_bound := growing.lower_bound;
+    execute pg_catalog.format('alter table %s detach partition %s', parent, target);
+    partition_name := (select relname from pg_catalog.pg_class where oid = target);
+  else
+    partition_name := step.partition_name;
+    -- Another partition in the middle of the interval cuts it in two.
+    for part in 2 .. 1000 loop
+      exit when not exists (
+        select from tenon.range_partitions(parent) as ranges
+        join pg_catalog.pg_class as class on class.oid = ranges.partition where class.relname = partition_name
+      );
+      partition_name := tenon.partition_table_name(step.partition_name, '_' || part);
+    end loop;
+    target := tenon.make_partition(parent, partition_name);
+  end if;
+  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, to_bound));
+  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, to_bound));
+  execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  return next;
+end
+$function$;
+
+comment on function tenon.drain_default(regclass, text, bigint, integer) is 'Moves the first rows of the default partition into the partition of their interval. No row: nothing is left that could be moved.';
+
+create function tenon.attach_statements(
+  parent regclass, partition regclass, lower_bound text default null, upper_bound text default null, list text[] default null
+) returns table (step text, statement text)
+  language plpgsql stable
+  set search_path = ''
+  set timezone = 'UTC'
+  set datestyle = 'ISO'
+as $function$
+declare
+  strategy constant "char" := (select partstrat from pg_catalog.pg_partitioned_table where partrelid = parent);
+  key constant pg_catalog.pg_attribute := tenon.partition_key_column(parent);
+  key_type constant text := pg_catalog.format_type(key.atttypid, key.atttypmod);
+  key_name constant text := pg_catalog.quote_ident(key.attname);
+  default_partition constant regclass :=
+    (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
+  parent_name constant text := (select relname from pg_catalog.pg_class where oid = parent);
+  own_name constant text := (select relname from pg_catalog.pg_class where oid = partition);
+  own_schema constant text := (select namespace.nspname from pg_catalog.pg_class as class
+    join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = partition);
+  values_list text;
+  bound text;
+  inside text;
+  outside text;
+  wanted record;
+  index_name text;
+begin
+  perform tenon.assert_own_partitions(parent);
+  if strategy = 'r' and key.attname is not null and list is null and (lower_bound is not null or upper_bound is not null) then
+    if tenon.range_kind(parent) = 'time' then
+      -- A time without a zone is one of UTC here, whatever the session that runs the statements says.
+      lower_bound := lower_bound::timestamptz;
+      upper_bound := upper_bound::timestamptz;
+    end if;
+    bound := pg_catalog.format('from (%s) to (%s)', coalesce(pg_catalog.quote_literal(lower_bound), 'minvalue'), coalesce(pg_catalog.quote_literal(upper_bound), 'maxvalue'));
+    inside := pg_catalog.concat_ws(' and ', key_name || ' is not null',
+      key_name || ' >= ' || pg_catalog.quote_literal(lower_bound) || '::' || key_type,
+      key_name || ' < ' || pg_catalog.quote_literal(upper_bound) || '::' || key_type);
+    outside := pg_catalog.concat_ws(' or ', key_name || ' is null',
+      key_name || ' < ' || pg_catalog.quote_literal(lower_bound) || '::' || key_type,
+      key_name || ' >= ' || pg_catalog.quote_literal(upper_bound) || '::' || key_type);
+  elsif strategy = 'l' and key.attname is not null and pg_catalog.cardinality(list) > 0 and lower_bound is null and upper_bound is null then
+    bound := (select pg_catalog.format('in (%s)', pg_catalog.string_agg(pg_catalog.quote_nullable(value), ', ')) from pg_catalog.unnest(list) as given (value));
+    values_list := (select pg_catalog.string_agg(pg_catalog.format('%L::%s', value, key_type), ', ')
+      from pg_catalog.unnest(list) as given (value) where value is not null);
+    inside := key_name || ' = any (array[' || values_list || '])';
+    outside := key_name || ' <> all (array[' || values_list || '])';
+    if pg_catalog.array_position(list, null) is null then
+      inside := pg_catalog.concat_ws(' and ', key_name || ' is not null', inside);
+      outside := pg_catalog.concat_ws(' or ', key_name || ' is null', outside);
+    else
+      inside := pg_catalog.concat_ws(' or ', key_name || ' is null', inside);
+      outside := pg_catalog.concat_ws(' and ', key_name || ' is not null', outside);
+    end if;
+  else
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = pg_catalog.format('%s: a range is attached by its bounds, a list by its values, and both have one column', parent);
+  end if;
+
+  -- Left by a run that was interrupted.
+  if exists (select from pg_catalog.pg_constraint where conrelid = partition and conname = 'tenon_attach_check') then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  end if;
+  if exists (select from pg_catalog.pg_constraint where conrelid = default_partition and conname = 'tenon_attach_check') then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+  end if;
+
+  -- Found true beforehand, under a lock that stops nobody, so that attaching need not look.
+  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside);
+  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition);
+  if default_partition is not null then
+    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside);
+    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition);
+  end if;
+
+  -- An index that the parent has and the table has not would be built while attaching holds its locks.
+  for wanted in
+    select class.relname, index.indisunique, index.indisprimary,
+      pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(index.indexrelid), ' USING ')) as definition,
+      key_constraint.contype as constraint_type
+    from pg_catalog.pg_index as index
+    join pg_catalog.pg_class as class on class.oid = index.indexrelid
+    left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = index.indexrelid and key_constraint.contype in ('p', 'u', 'x')
+    where index.indrelid = parent and index.indisvalid
+    order by class.relname
+  loop
+    -- An exclusion constraint has no way of being built beforehand.
+    continue when wanted.constraint_type = 'x';
+    continue when exists (
+      select from pg_catalog.pg_index as own
+      left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = own.indexrelid and key_constraint.contype in ('p', 'u')
+      where own.indrelid = partition and own.indisvalid and own.indisunique = wanted.indisunique
+        and pg_catalog.substr(pg_catalog.pg_get_indexdef(own.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(own.indexrelid), ' USING ')) = wanted.definition
+        and key_constraint.contype is not distinct from wanted.constraint_type
+    );
+    index_name := tenon.partition_table_name(own_name, case
+      when pg_catalog.starts_with(wanted.relname, parent_name || '_') then pg_catalog.substr(wanted.relname, pg_catalog.length(parent_name) + 1)
+      else '_' || pg_catalog.left(pg_catalog.md5(wanted.relname), 6)
+    end);
+    if exists (
+      select from pg_catalog.pg_index as own
+      where own.indrelid = partition and not own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
+    ) then
+      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name);
+    end if;
+    -- Built by an interrupted run, and not yet made a constraint.
+    if not exists (
+      select from pg_catalog.pg_index as own
+      where own.indrelid = partition and own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
+    ) then
+      return query select 'index', pg_catalog.format(
+        'create %sindex concurrently %I on %s%s', case when wanted.indisunique then 'unique ' end, index_name, partition, wanted.definition
+      );
+    end if;
+    if wanted.constraint_type is not null then
+      return query select 'key', pg_catalog.format(
+        'alter table %s add constraint %I %s using index %I', partition, index_name,
+        case wanted.constraint_type when 'p' then 'primary key' else 'unique' end, index_name
+      );
+    end if;
+  end loop;
+
+  return query select 'secure', pg_catalog.format('alter table %s enable row level security', partition);
+  return query
+    select 'secure', pg_catalog.format(
+      'revoke all on table %s from %s', partition,
+      case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
+    )
+    from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+    where class.oid = partition and acl.grantee <> class.relowner
+    group by acl.grantee;
+  -- From 17 on the parent's identity is that of its partitions, and one of a table's own is refused.
+  if pg_catalog.current_setting('server_version_num')::integer >= 170000 then
+    return query
+      select 'identity', pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
+      from pg_catalog.pg_attribute as attribute
+      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped;
+  end if;
+  return query select 'attach', pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
+  return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  if default_partition is not null then
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+  end if;
+end
+$function$;
+
+comment on function tenon.attach_statements(regclass, regclass, text, text, text[]) is 'The statements that attach a full table with short locks only, in order; run each by itself, outside a transaction.';
+
+create function tenon.run_partman(parent regclass) returns table (partition_name text, change text)
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  partman constant text := tenon.partman_schema(parent);
+  before oid[];
+  names text[];
+begin
+  if partman is null then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'partitions_not_managed',
+      message = pg_catalog.format('pg_partman does not manage %s', parent);
+  end if;
+  select pg_catalog.array_agg(class.oid), pg_catalog.array_agg(class.relname::text) into before, names
+  from pg_catalog.pg_inherits as inherits
+  join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+  where inherits.inhparent = parent;
+  execute pg_catalog.format('select %I.run_maintenance($1)', partman)
+    using (select namespace.nspname || '.' || class.relname from pg_catalog.pg_class as class
+           join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = parent);
+  return query
+    select class.relname::text, 'created'
+    from pg_catalog.pg_inherits as inherits
+    join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+    where inherits.inhparent = parent and class.oid <> all (coalesce(before, '{}'))
+    union all
+    select old.name, 'gone'
+    -- Of several arrays only without its schema.
+    from unnest(before, names) as old (id, name)
+    where not exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = old.id)
+    order by 2, 1;
+end
+$function$;
+
+comment on function tenon.run_partman(regclass) is 'Lets pg_partman maintain a table by its own configuration, and returns which partitions came and went.';
+
+revoke all on function tenon.partition_status(regclass) from public;
+revoke all on function tenon.drain_default(regclass, text, bigint, integer) from public;
+revoke all on function tenon.attach_statements(regclass, regclass, text, text, text[]) from public;
+revoke all on function tenon.run_partman(regclass) from public;

@@ -1,0 +1,102 @@
+/**
+ * Statements that no transaction may hold, one by one on a connection of their own: with short waits for locks, again where one was not
+ * free, and a signal that reaches the server.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Database, type DedicatedConnection, withDedicatedConnection } from '../database/index.ts'
+import { isTenonError, TenonError } from '../kernel/errors.ts'
+
+/** How locks are waited for. */
+export interface LockOptions {
+  readonly signal?: AbortSignal | undefined
+  /** How long one try waits for a lock; who waits makes all later queries on the table wait too. Default 2000. */
+  readonly lockTimeoutMs?: number | undefined
+  /** Tries after the first, with longer and longer pauses. Default 5. */
+  readonly lockRetries?: number | undefined
+}
+
+const firstPauseMs = 500
+
+/** Runs statements on one connection. */
+export class DedicatedStatements {
+  readonly connection: DedicatedConnection
+  readonly #cancel: () => Promise<void>
+  readonly #options: LockOptions
+
+  /** @param cancel - asks the server to stop what the connection runs */
+  constructor(connection: DedicatedConnection, cancel: () => Promise<void>, options: LockOptions) {
+    this.connection = connection
+    this.#cancel = cancel
+    this.#options = options
+  }
+
+  /**
+   * Runs a script that takes strong locks for a moment.
+   *
+   * @throws {TenonError} TIMEOUT_LOCK after the last try, QUERY_CANCELED after the signal
+   */
+  async runShort(script: string): Promise<void> {
+    const { lockTimeoutMs = 2_000, lockRetries = 5, signal } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#run(`set lock_timeout = ${lockTimeoutMs}`, script)
+        return
+      } catch (error) {
+        await this.connection.script('rollback')
+        if (!isTenonError(error) || !lockCodes.includes(error.code) || attempt > lockRetries) throw error
+        await sleep(firstPauseMs * 2 ** (attempt - 1), undefined, { signal })
+      }
+    }
+  }
+
+  /** Runs a statement that waits for others by its nature and is in nobody's way meanwhile. */
+  async runLong(statement: string): Promise<void> {
+    await this.#run('set lock_timeout = 0', statement)
+  }
+
+  async #run(setting: string, script: string): Promise<void> {
+    const { signal } = this.#options
+    signal?.throwIfAborted()
+    await this.connection.script(setting)
+    let canceling: Promise<void> | undefined
+    const cancel = () => {
+      canceling = this.#cancel().catch(() => {})
+    }
+    signal?.addEventListener('abort', cancel, { once: true })
+    try {
+      // A script of one statement runs outside a transaction.
+      await this.connection.script(script)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      await canceling
+    }
+  }
+}
+
+const lockCodes: readonly string[] = ['TIMEOUT_LOCK', 'TRANSACTION_DEADLOCK']
+
+/** Runs a callback with such a connection, as the service. */
+export async function withDedicatedStatements<DB, T>(
+  db: Database<DB>,
+  options: LockOptions,
+  callback: (statements: DedicatedStatements) => Promise<T>,
+): Promise<T> {
+  const { lockTimeoutMs = 2_000, lockRetries = 5, signal } = options
+  // One day: anything longer is a wrong unit.
+  if (!Number.isInteger(lockTimeoutMs) || lockTimeoutMs < 1 || lockTimeoutMs > 86_400_000)
+    throw new TenonError({ code: 'OPTION_INVALID', message: 'lockTimeoutMs is no number of milliseconds from 1' })
+  if (!Number.isInteger(lockRetries) || lockRetries < 0)
+    throw new TenonError({ code: 'OPTION_INVALID', message: 'lockRetries is no whole number from 0' })
+  signal?.throwIfAborted()
+  return await withDedicatedConnection(db, { service: true }, async (connection) => {
+    const { processId } = connection
+    const cancel = async () => {
+      // An embedded database has one connection, which is busy.
+      if (processId === undefined) return
+      await withDedicatedConnection(db, { service: true }, (other) =>
+        other.query('select pg_catalog.pg_cancel_backend($1)', [processId]),
+      )
+    }
+    return await callback(new DedicatedStatements(connection, cancel, options))
+  })
+}
