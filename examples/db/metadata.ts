@@ -167,16 +167,20 @@ export interface ArgumentMetadata {
   readonly name?: string;
   readonly type: string;
   readonly mode: "in" | "out" | "inout" | "variadic" | "table";
+  /** Its name in the arguments of a call; undefined when a call gives no value for it. */
+  readonly key?: string;
   readonly optional?: true;
 }
 
-/** One function or procedure of a name: overloads differ in their arguments. */
+/** One function, procedure or aggregate of a name: overloads differ in their arguments. */
 export interface FunctionMetadata {
-  readonly kind: "function" | "procedure";
+  readonly kind: "function" | "procedure" | "aggregate";
   readonly arguments: readonly ArgumentMetadata[];
   readonly returns: string;
   /** It returns rows. */
   readonly set?: true;
+  /** What it returns has columns: OUT arguments, or a row of a table or composite type. */
+  readonly row?: true;
   readonly volatility: "immutable" | "stable" | "volatile";
   /** It gives null, without being called, when an argument is null. */
   readonly strict?: true;
@@ -252,8 +256,8 @@ export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly owned: Owned;
 }
 
-/** Functions of one name, with arguments and result of each. */
-export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown }[]> extends FunctionsOfName {
+/** Functions of one name, with arguments and result of each, and a row of what can stand in FROM. */
+export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown; row?: unknown }[]> extends FunctionsOfName {
   /** Carries the types; it has no value. */
   readonly signatures?: Signatures | undefined;
 }
@@ -268,7 +272,7 @@ export interface Tables {
   readonly userActivities: Table<"userActivities", readonly ["id"], never, { user: One<"profiles"> }>;
 }
 
-/** Every function and procedure, by its name in camel case. */
+/** Every function, procedure and aggregate, by its name in camel case. */
 export interface Functions {
   /** The "email" claim of the session, as on Supabase. */
   readonly authEmail: Callable<[{ arguments: Record<string, never>; returns: string | null }]>;
@@ -556,7 +560,7 @@ export const functions: Functions = {
     overloads: [
       {
         kind: "function",
-        arguments: [{ name: "user_id", type: "pg_catalog.uuid", mode: "in" }],
+        arguments: [{ name: "user_id", type: "pg_catalog.uuid", mode: "in", key: "userId" }],
         returns: "pg_catalog.numeric",
         volatility: "stable",
         comment: "Ten points per activity of the last 30 days and twenty more when completed; 0 for none. Runs with the caller's rights.",
