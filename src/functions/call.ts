@@ -112,7 +112,7 @@ function about({ schema, name }: FunctionsOfName, { kind }: FunctionMetadata, er
     ...error.toJSON(),
     message: `${schema}.${name}: ${error.message}`,
     hint: endsTransaction
-      ? `A ${kind} that commits by itself cannot run in a transaction, which a session always is: run it with withDedicatedConnection(db, { service: … }).`
+      ? `A ${kind} that commits by itself cannot run in a transaction, which a session always is: run it with withDedicatedConnection(db, { service: true }, …).`
       : error.sqlstate === '42883'
         ? 'Run `tenon codegen` again when the function has changed.'
         : error.hint,

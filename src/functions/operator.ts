@@ -39,7 +39,7 @@ export function operator<R = SqlBool>(
   left: Expression<unknown>,
   { schema, name, rightType }: OperatorName,
   right: unknown,
-): AliasableExpression<R> {
+): AliasableExpression<NoInfer<R>> {
   if (!isOperator(name))
     throw new TenonError({
       code: 'IDENTIFIER_INVALID',

@@ -26,7 +26,7 @@ type Place<S extends readonly unknown[]> =
  * await call(me, overload(functions.score, 1), { user: 'ada' })
  * ```
  */
-export function overload<C extends CallableFunctions, P extends Place<SignaturesOf<C>>>(
+export function overload<C extends CallableFunctions, const P extends Place<SignaturesOf<C>>>(
   callable: C,
   place: P,
 ): FunctionsOfName & { readonly signatures?: readonly [SignaturesOf<C>[P]] | undefined } {

@@ -2,8 +2,8 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { call as typedCall, overload as typedOverload } from '../../../src/functions/index.ts'
-import { withDedicatedConnection } from '../../../src/index.ts'
-import { startFaultProxy } from '../../support/fault-proxy.ts'
+import { createDatabase, withDedicatedConnection } from '../../../src/index.ts'
+import { createFaultProxy } from '../../support/fault-proxy.ts'
 import { type Loose, openFunctions, type Place, placeKinds } from './fixture.ts'
 
 const call = typedCall as Loose
@@ -200,7 +200,7 @@ describe.each(placeKinds)('on %s', (kind) => {
 describe('on a server alone', () => {
   it('gives a procedure that commits by itself the dedicated connection', async () => {
     await using place = await openFunctions('server')
-    await withDedicatedConnection(place.db, { service: { actor: 'test', reason: 'parts' } } as Loose, async (connection) => {
+    await withDedicatedConnection(place.db, { service: true }, async (connection) => {
       const { command } = await connection.query('call public.in_parts()')
       expect(command).toBe('CALL')
     })
@@ -208,8 +208,7 @@ describe('on a server alone', () => {
 
   it('never calls a lost call retryable: it may have written', async () => {
     await using place = await openFunctions('server')
-    const proxy = await startFaultProxy(place.urls?.login ?? '')
-    const { createDatabase } = await import('../../../src/index.ts')
+    const proxy = await createFaultProxy(place.urls?.login ?? '')
     await using db = createDatabase<Loose>({ connection: proxy.through(place.urls?.login ?? ''), pool: { max: 1 } })
     const ada = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
     expect(await call(ada, place.functions.add, { a: 1 })).toBe(111)

@@ -84,7 +84,8 @@ export async function openFunctions(
   options: CodegenOptions = {},
   text = functionsSql,
 ): Promise<Place> {
-  const plugins: readonly KyselyPlugin[] = options.camelCase === true ? [new CamelCasePlugin()] : []
+  const plugins: readonly KyselyPlugin[] =
+    options.camelCase === true ? [new CamelCasePlugin({ maintainNestedObjectKeys: true })] : []
   const stack = new AsyncDisposableStack()
   const open = async (connections: Loose, urls: Place['urls'], maker: Database<Loose>): Promise<Place> => {
     const { files } = await generateCode(maker.service({ actor: 'test', reason: 'generate' }), options)
