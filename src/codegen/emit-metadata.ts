@@ -40,8 +40,16 @@ export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly owned: Owned;
 }
 
-/** Functions of one name, with arguments and result of each, and a row of what can stand in FROM. */
-export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown; row?: unknown }[]> extends FunctionsOfName {
+/** A function as it is called: \`row\` of what can stand in FROM, \`value\` of a row that stands in a select list. */
+export interface Signature {
+  arguments: unknown;
+  returns: unknown;
+  row?: unknown;
+  value?: unknown;
+}
+
+/** Functions of one name. */
+export interface Callable<Signatures extends readonly Signature[]> extends FunctionsOfName {
   /** Carries the types; it has no value. */
   readonly signatures?: Signatures | undefined;
 }
@@ -107,8 +115,8 @@ function tableOf({ metadata: source }: TableModel, all: Model['metadata']['table
 
 function callableOf({ key, signatures, metadata: { overloads } }: FunctionModel): string {
   const each = signatures.map(
-    ({ arguments: given, returns, row }) =>
-      `{ arguments: ${given}; returns: ${returns}${row === undefined ? '' : `; row: ${row}`} }`,
+    ({ arguments: given, returns, row, value }) =>
+      `{ arguments: ${given}; returns: ${returns}${row === undefined ? '' : `; row: ${row}`}${value === undefined ? '' : `; value: ${value}`} }`,
   )
   return `${toDocComment(overloads[0]?.comment, '  ')}  readonly ${toPropertyKey(key)}: Callable<[${each.join(', ')}]>;\n`
 }

@@ -9,8 +9,15 @@ export interface FunctionModel {
   /** Key in `functions`. */
   readonly key: string
   readonly metadata: FunctionsOfName
-  /** TypeScript type of arguments and result, and of a row where it can stand in FROM, for each overload. */
-  readonly signatures: readonly { readonly arguments: string; readonly returns: string; readonly row?: string }[]
+  /** TypeScript types of each overload. */
+  readonly signatures: readonly {
+    readonly arguments: string
+    readonly returns: string
+    /** Where it can stand in FROM. */
+    readonly row?: string
+    /** Of a row of a type: as one value, in a select list. */
+    readonly value?: string
+  }[]
 }
 
 const kinds = { f: 'function', p: 'procedure', a: 'aggregate' } as const
@@ -110,7 +117,12 @@ export class FunctionReader {
     if (columns === undefined) return { arguments: given, returns: value }
     // A row that is null comes as nulls only; OUT arguments may be so too, and say it one by one.
     const nullable = columns === 'of the type' && !this.#isNeverNull(item)
-    return { arguments: given, returns: nullable ? `${value} | null` : value, row: value }
+    return {
+      arguments: given,
+      returns: nullable ? `${value} | null` : value,
+      row: value,
+      ...(columns === 'of the type' ? { value: this.#value(item) } : {}),
+    }
   }
 
   #given(type: string): string {
@@ -123,6 +135,8 @@ export class FunctionReader {
     const out = argumentsOf(item).filter(({ mode }) => mode === 'out' || mode === 'inout' || mode === 'table')
     if (item.kind === 'p') return out.length === 0 ? undefined : out
     if (out.length > 1) return out
+    // An aggregate stands in a select list, where what has columns is one value.
+    if (item.kind === 'a') return undefined
     const { base, element } = this.#types.resolve({ type: item.result })
     return base.kind === 'c' && element === undefined ? 'of the type' : undefined
   }

@@ -24,14 +24,20 @@ export type PickedOperands<C extends CallableFunctions, A> =
       ? A
       : AnyOperands<C>
 
-/** What an expression of a signature is. What has columns comes as text, or as a codec reads it. */
-type ValueOf<S> = S extends { readonly row: unknown } ? unknown : S extends Signature ? S['returns'] : never
+/** What an expression of a signature is; nothing is known of OUT arguments in one. */
+type ValueOf<S> = S extends { readonly value: infer Value }
+  ? Value
+  : S extends { readonly row: unknown }
+    ? unknown
+    : S extends Signature
+      ? S['returns']
+      : never
 
 /** A row in FROM. */
 type RowOf<S> = S extends { readonly row: infer Row } ? Row : S extends Signature ? { value: S['returns'] } : never
 
 /**
- * A function as a value in a query: in `select`, `where`, `orderBy`, `set`.
+ * A function as a value in a query: in `select`, `where`, `orderBy`, `set`. A row of a type is one value there, as a column of the type is.
  *
  * @param callable - a member of the generated `functions` that returns no set
  * @param rest - the arguments by name: values, or expressions such as `ref('user_id')`

@@ -6,11 +6,14 @@
 import type { Expression } from 'kysely'
 import type { FunctionsOfName } from '../kernel/metadata.ts'
 
-/** Arguments and result of one overload, and a row of what can stand in FROM. */
+/** Arguments and result of one overload. */
 export interface Signature {
   readonly arguments: unknown
   readonly returns: unknown
+  /** Of what can stand in FROM. */
   readonly row?: unknown
+  /** Of a row of a type: as one value, in a select list. */
+  readonly value?: unknown
 }
 
 /** A member of the generated `functions`. */

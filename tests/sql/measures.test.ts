@@ -22,7 +22,11 @@ describeModule('sql/modules/measures/0001_measures.sql', ['measures'], (engine) 
     expect(await one(`'(1.5,km)'::public.measure operator(public.+) '(1,km)'::public.measure`)).toBe('(2.5,km)')
     expect(await one(`'(1.5,km)'::public.measure operator(public.+) '(1,m)'::public.measure`)).toBe('(1501.0,m)')
     expect(await one(`public.metres('(5,mm)')`)).toBe('0.005')
-    expect(await one(`public.metres(null)`)).toBeNull()
+    expect(await one(`public.metres(null::public.measure)`)).toBeNull()
+    expect(await one(`public.metres(2, 'km')`)).toBe('2000')
+    expect(await one(`select array_agg(c) from public.conversions('(1,m)') c`)).toBe(
+      '{"(mm,1000.0000000000000000)","(m,1.00000000000000000000)","(km,0.00100000000000000000)"}',
+    )
   })
 
   it('sums up, leaving nulls out, and gives null of nothing', async () => {

@@ -15,7 +15,8 @@
 --   drop operator :"schema".+ (:"schema".measure, :"schema".measure);
 --   drop operator :"schema".=~= (:"schema".measure, :"schema".measure), :"schema".<~> (:"schema".measure, :"schema".measure);
 --   drop function :"schema".measures_differ(:"schema".measure, :"schema".measure), :"schema".measures_match(:"schema".measure, :"schema".measure);
---   drop function :"schema".add_measures(:"schema".measure, :"schema".measure), :"schema".metres(:"schema".measure);
+--   drop function :"schema".add_measures(:"schema".measure, :"schema".measure), :"schema".conversions(:"schema".measure);
+--   drop function :"schema".metres(:"schema".measure), :"schema".metres(numeric, :"schema".measure_unit);
 --   drop type :"schema".measure, :"schema".measure_unit;
 
 create type :"schema".measure_unit as enum ('mm', 'm', 'km');
@@ -23,11 +24,26 @@ create type :"schema".measure as (amount numeric, unit :"schema".measure_unit);
 
 comment on type :"schema".measure is 'A length with its unit, such as (1.5,km).';
 
+create function :"schema".metres(amount numeric, unit :"schema".measure_unit) returns numeric
+  language sql immutable strict parallel safe
+  return amount * case unit when 'mm' then 0.001 when 'm' then 1 when 'km' then 1000 end;
+
 create function :"schema".metres(value :"schema".measure) returns numeric
   language sql immutable strict parallel safe
-  return (value).amount * case (value).unit when 'mm' then 0.001 when 'm' then 1 when 'km' then 1000 end;
+  return :"schema".metres((value).amount, (value).unit);
 
 comment on function :"schema".metres(:"schema".measure) is 'A measure in metres.';
+comment on function :"schema".metres(numeric, :"schema".measure_unit) is 'A length in metres.';
+
+create function :"schema".conversions(value :"schema".measure) returns table (unit :"schema".measure_unit, amount numeric)
+  language sql immutable strict parallel safe rows 3
+  begin atomic
+    select units.unit, :"schema".metres(value) / :"schema".metres(1, units.unit)
+    from pg_catalog.unnest(pg_catalog.enum_range(cast(null as :"schema".measure_unit))) as units (unit)
+    order by units.unit;
+  end;
+
+comment on function :"schema".conversions(:"schema".measure) is 'A measure in every unit. @notnull';
 
 create function :"schema".measures_match(a :"schema".measure, b :"schema".measure) returns boolean
   language sql immutable strict parallel safe
@@ -89,6 +105,8 @@ comment on aggregate :"schema".total(:"schema".measure) is 'The sum of measures;
 
 revoke all on function
   :"schema".metres(:"schema".measure),
+  :"schema".metres(numeric, :"schema".measure_unit),
+  :"schema".conversions(:"schema".measure),
   :"schema".measures_match(:"schema".measure, :"schema".measure),
   :"schema".measures_differ(:"schema".measure, :"schema".measure),
   :"schema".add_measures(:"schema".measure, :"schema".measure),
@@ -97,6 +115,8 @@ from public, anon;
 grant usage on schema :"schema" to authenticated, service_role;
 grant execute on function
   :"schema".metres(:"schema".measure),
+  :"schema".metres(numeric, :"schema".measure_unit),
+  :"schema".conversions(:"schema".measure),
   :"schema".measures_match(:"schema".measure, :"schema".measure),
   :"schema".measures_differ(:"schema".measure, :"schema".measure),
   :"schema".add_measures(:"schema".measure, :"schema".measure),
