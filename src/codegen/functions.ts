@@ -102,7 +102,7 @@ export class FunctionReader {
     // A strict function is not called with a null, so that whoever passes one has made a mistake.
     const none = item.strict && item.kind === 'f' ? '' : ' | null'
     const fields = argumentsOf(item).flatMap(({ key, type, optional }) =>
-      key === undefined ? [] : [`${toPropertyKey(key)}${optional ? '?' : ''}: ${this.#given(type)}${none}`],
+      key === undefined ? [] : [`${toPropertyKey(key)}${optional ? '?' : ''}: ${this.#given(type, none)}`],
     )
     const given = fields.length === 0 ? 'Record<string, never>' : `{ ${fields.join('; ')} }`
     const columns = this.#columns(item)
@@ -125,9 +125,9 @@ export class FunctionReader {
     }
   }
 
-  #given(type: string): string {
+  #given(type: string, none: string): string {
     const { base, shape } = this.#types.resolve({ type })
-    return isAnyType(base) ? 'unknown' : shape.insert
+    return isAnyType(base) ? 'unknown' : `${shape.insert}${none}`
   }
 
   /** Arguments that are columns of the result, or whether those of its type are; undefined of a value. */
@@ -147,7 +147,7 @@ export class FunctionReader {
         .map(([name, type]) => {
           const { base, shape } = this.#types.resolve({ type })
           const none = this.#isNeverNull(item, name) ? '' : ' | null'
-          return `${toPropertyKey(this.#names.toKey(name))}: ${isAnyType(base) ? 'unknown' : shape.select}${none}`
+          return `${toPropertyKey(this.#names.toKey(name))}: ${isAnyType(base) ? 'unknown' : `${shape.select}${none}`}`
         })
         .join('; ')} }`
     if (columns !== 'of the type')

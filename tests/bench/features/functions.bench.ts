@@ -58,8 +58,8 @@ const me: any = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
 
 // biome-ignore lint/suspicious/noExplicitAny: as above
 const byRaw = (on: any, a: number) => sql`select "public"."add"("a" => cast(${a} as int4)) as "value"`.execute(on)
-// biome-ignore lint/suspicious/noExplicitAny: as above
-const byFn = (on: any, a: number) => on.selectNoFrom((eb) => eb.fn('public.add', [eb.val(a)]).as('value')).execute()
+const byFn = (on: Kysely<Record<never, never>>, a: number) =>
+  on.selectNoFrom((eb) => eb.fn('public.add', [eb.val(a)]).as('value')).execute()
 // biome-ignore lint/suspicious/noExplicitAny: as above
 const byCall = (on: any, a: number) => call(on, functions.add, { a } as never)
 

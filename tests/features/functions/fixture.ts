@@ -2,7 +2,7 @@
 import { CamelCasePlugin, type KyselyPlugin } from 'kysely'
 import { Client } from 'pg'
 import { type CodegenOptions, generateCode } from '../../../src/codegen/index.ts'
-import { createDatabase, type Database, type Session } from '../../../src/index.ts'
+import { createDatabase, type Database } from '../../../src/index.ts'
 import { createLogin, createTestDatabase } from '../../support/database.ts'
 import { GeneratedFolder } from '../../support/generated-code.ts'
 import { bootPglite } from '../../support/pglite.ts'
@@ -67,8 +67,8 @@ export type Loose = any
 
 export interface Place extends AsyncDisposable {
   readonly db: Database<Loose>
-  readonly ada: Session<Loose>
-  readonly bob: Session<Loose>
+  readonly ada: Loose
+  readonly bob: Loose
   readonly service: Loose
   readonly functions: Loose
   readonly folder: GeneratedFolder

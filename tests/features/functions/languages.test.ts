@@ -23,7 +23,7 @@ describe('functions in other languages', () => {
     }
   })
 
-  it.each(languages)('runs $language where the server can load it', async ({ language, body }, { skip }) => {
+  it.for(languages)('runs $language where the server can load it', async ({ language, body }, { skip }) => {
     const reason = await whyNot(language)
     skip(reason !== undefined, `the server cannot load ${language} (${reason}); install it beside the server`)
     const text = `${tableOnly} create extension ${language};
