@@ -2,7 +2,7 @@
 import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../kernel/metadata.ts'
 import type { CatalogFunction, CatalogType } from './catalog.ts'
 import { type NameMapper, toCamelCase, toPascalCase, toPropertyKey } from './names.ts'
-import type { TypeReader } from './types-of-columns.ts'
+import type { TypeReader, TypeUse } from './types-of-columns.ts'
 
 /** All functions of one name. */
 export interface FunctionModel {
@@ -75,15 +75,17 @@ export class FunctionReader {
       kind: kinds[item.kind],
       arguments: argumentsOf(item).map(({ name, key, type, mode, optional }): ArgumentMetadata => {
         const use = this.#types.resolve({ type })
+        const [own, base] = [typeOf(use), baseTypeOf(use)]
         return {
           ...(name === undefined ? {} : { name }),
-          type: use.element === undefined ? use.typeName : `${use.typeName}[]`,
+          type: own,
+          ...(base === own ? {} : { baseType: base }),
           mode,
           ...(key === undefined ? {} : { key }),
           ...(optional ? { optional } : {}),
         }
       }),
-      returns: this.#returned(item),
+      returns: typeOf(this.#types.resolve({ type: item.result })),
       ...(item.set ? { set: true } : {}),
       ...(this.#columns(item) === undefined ? {} : { row: true }),
       volatility: item.volatility,
@@ -91,11 +93,6 @@ export class FunctionReader {
       ...(item.definer ? { securityDefiner: true } : {}),
       ...(item.comment === undefined ? {} : { comment: item.comment }),
     }
-  }
-
-  #returned({ result }: CatalogFunction): string {
-    const use = this.#types.resolve({ type: result })
-    return use.element === undefined ? use.typeName : `${use.typeName}[]`
   }
 
   #signature(item: CatalogFunction): FunctionModel['signatures'][number] {
@@ -175,6 +172,17 @@ export class FunctionReader {
   }
 }
 
+/** An array has the name of its elements; a domain over an array has one of its own. */
+function typeOf({ typeName, element }: TypeUse): string {
+  return element?.typeName === typeName ? `${typeName}[]` : typeName
+}
+
+/** The same beneath every domain; an array of a domain stays one of it. */
+function baseTypeOf({ base, typeName, element }: TypeUse): string {
+  if (element === undefined) return `${base.schema}.${base.name}`
+  return `${element.typeName === typeName ? typeName : baseTypeOf(element)}[]`
+}
+
 /** `anyelement` and its like, `any` and `record`: what they are is decided by each call. */
 function isAnyType({ kind, schema, name }: CatalogType): boolean {
   return kind === 'p' && schema === 'pg_catalog' && name.startsWith('any')
@@ -182,8 +190,14 @@ function isAnyType({ kind, schema, name }: CatalogType): boolean {
 
 /** Camel case, unless two become one: then their own names. */
 function argumentKeys(names: readonly (string | undefined)[]): readonly string[] {
-  const cased = names.map((name, i) => (name === undefined ? `argument${i + 1}` : toCamelCase(name)))
-  return cased.map((key, i) => (cased.indexOf(key) === cased.lastIndexOf(key) ? key : (names[i] ?? key)))
+  const cased = names.map((name) => (name === undefined ? undefined : toCamelCase(name)))
+  const isTaken = (key: string) => names.includes(key) || cased.includes(key)
+  return cased.map((key, i) => {
+    if (key !== undefined) return cased.indexOf(key) === cased.lastIndexOf(key) ? key : (names[i] ?? key)
+    let free = `argument${i + 1}`
+    while (isTaken(free)) free = `${free}_`
+    return free
+  })
 }
 
 interface Argument {

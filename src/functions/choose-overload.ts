@@ -34,7 +34,7 @@ export function chooseOverload(callable: FunctionsOfName, given: Given): Functio
   const named = callable.overloads.filter((candidate) => misfit(candidate, keys) === undefined)
   if (named.length === 0) throw refusal(callable, whyNone(callable, keys))
   const fitting = named.filter((candidate) =>
-    [...given].every(([key, value]) => isExpression(value) || canBe(value, argumentOf(candidate, key)?.type ?? '')),
+    [...given].every(([key, value]) => isExpression(value) || canBe(value, argumentOf(candidate, key))),
   )
   const [one, another] = callable.overloads.length === 1 ? named : fitting
   if (one === undefined) throw refusal(callable, 'the values fit none of its overloads')

@@ -4,6 +4,7 @@
  * It does not check values; the server does that.
  */
 import { isDate } from 'node:util/types'
+import type { ArgumentMetadata } from '../kernel/metadata.ts'
 
 type Kind = 'array' | 'bigint' | 'boolean' | 'bytes' | 'date' | 'number' | 'object' | 'string'
 
@@ -28,24 +29,23 @@ const kindsByType: Readonly<Record<string, readonly Kind[]>> = {
 
 /** `anyelement` and its like: the server finds out, from the types of what it is given. */
 export function isPolymorphic(type: string): boolean {
-  return type.startsWith('pg_catalog.any')
+  return type.startsWith(`${servers}any`)
 }
 
-/** Whether a value can be meant for an argument of a type; null is nothing that could tell. */
-export function canBe(value: unknown, type: string): boolean {
+/** Whether a value can be meant for an argument; null is nothing that could tell. */
+export function canBe(value: unknown, argument: ArgumentMetadata | undefined): boolean {
+  const type = argument?.baseType ?? argument?.type ?? ''
   if (value === null || isPolymorphic(type)) return true
   const kind = kindOf(value)
-  if (type.endsWith('[]')) return kind === 'array' || (kind === 'string' && !kindsByType[baseOf(type)])
   if (kind === undefined) return false
-  // A type of the application's may have a codec, whose values are objects that write themselves.
-  if (kind === 'object' && writesItself(value)) return !(baseOf(type) in kindsByType)
-  return (kindsByType[baseOf(type)] ?? ['string']).includes(kind)
+  if (type.endsWith('[]')) return kind === 'array'
+  const name = type.startsWith(servers) ? type.slice(servers.length) : ''
+  // A type that is not listed may have a codec, whose values are objects that write themselves.
+  if (kind === 'object' && writesItself(value)) return !Object.hasOwn(kindsByType, name)
+  return (kindsByType[name] ?? ['string']).includes(kind)
 }
 
-function baseOf(type: string): string {
-  const element = type.endsWith('[]') ? type.slice(0, -2) : type
-  return element.startsWith('pg_catalog.') ? element.slice('pg_catalog.'.length) : ''
-}
+const servers = 'pg_catalog.'
 
 function writesItself(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'toPostgres' in value && typeof value.toPostgres === 'function'

@@ -165,7 +165,10 @@ export interface TableMetadata {
 export interface ArgumentMetadata {
   /** Its name in the database; undefined when it has none and is passed by place. */
   readonly name?: string;
+  /** Schema and name, with \`[]\` for an array. */
   readonly type: string;
+  /** Of a domain: the type beneath. */
+  readonly baseType?: string;
   readonly mode: "in" | "out" | "inout" | "variadic" | "table";
   /** Its name in the arguments of a call; undefined when a call gives no value for it. */
   readonly key?: string;

@@ -31,6 +31,7 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.halfNamed, { a: 1, argument2: 2, c: 9 })).toBe(129)
     expect(await call(place.ada, f.joined, { separator: '-', words: ['a', 'b c', '"'] })).toBe('a-b c-"')
     expect(await call(place.ada, f.joined, { separator: '-', words: [] })).toBe('')
+    expect(await call(place.ada, f.clash, { argument2: 5, argument2_: 1 })).toBe(4)
   })
 
   it('finds names that need quotes', async () => {
@@ -51,6 +52,8 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.doc, { value: { a: [1] } })).toEqual({ a: [1] })
     expect(await call(place.ada, f.price, { value: 5n })).toBe('5')
     expect(await call(place.ada, f.oneOut)).toBe(5)
+    expect(await call(place.ada, f.labelled, { value: ['a'] })).toEqual(['a', '0'])
+    expect(await call(place.ada, f.labelled, { value: ['a'], more: ['{b,c}', '{d}'] })).toEqual(['a', '2'])
   })
 
   it('gives sets as arrays, and rows as objects', async () => {
@@ -80,6 +83,10 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.size, { value: 'x' })).toBe('text')
     expect(await call(place.ada, f.size, { value: 'x', unit: 'kg' })).toBe(2)
     expect(await call(place.ada, f.size, { value: [true] })).toBe(true)
+    // Domains are told apart by what is beneath.
+    expect(await call(place.ada, f.weigh, { value: 5n })).toBe('cents')
+    expect(await call(place.ada, f.weigh, { value: ['a'] })).toBe('labels')
+    await expect(call(place.ada, f.weigh, { value: true })).rejects.toThrow('the values fit none of its overloads')
     const before = place.db.stats().roundTrips
     await expect(call(place.ada, f.size, { value: new Date() })).rejects.toMatchObject({
       code: 'FUNCTION_ARGUMENTS',

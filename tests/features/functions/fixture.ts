@@ -7,7 +7,7 @@ import { createLogin, createTestDatabase } from '../../support/database.ts'
 import { GeneratedFolder } from '../../support/generated-code.ts'
 import { bootPglite } from '../../support/pglite.ts'
 
-export const functionsSql = `
+const functionsSql = `
   create type mood as enum ('sad', 'happy');
   create type pair as (left_side int, "Right" text);
   create domain cents as bigint check (value >= 0);
@@ -39,6 +39,12 @@ export const functionsSql = `
   create function one_column() returns table (only_column int) language sql as 'values (1), (2)';
   create function same(value anyelement) returns anyelement language sql immutable as 'select value';
   create function price(value cents) returns cents language sql immutable as 'select value';
+  create domain labels as text[];
+  create function labelled(value labels, more labels[] default '{}') returns labels language sql immutable as 'select value || cardinality(more)::text';
+  create function weigh(value cents) returns text language sql immutable as 'select ''cents''';
+  create function weigh(value labels) returns text language sql immutable as 'select ''labels''';
+  create function weigh(value mood) returns text language sql immutable as 'select ''mood''';
+  create function clash(argument2 int, int) returns int language sql immutable as 'select $1 - $2';
   create function doc(value jsonb) returns jsonb language sql immutable as 'select value';
   create function hello() returns text language sql stable as 'select ''hello''';
   comment on function hello() is 'A greeting. @notnull';
