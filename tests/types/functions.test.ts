@@ -42,6 +42,9 @@ describe('call', () => {
     expectTypeOf(await call(me, add, { a: 1, b: null })).toEqualTypeOf<number | null>()
     expectTypeOf(await call(me, optional)).toEqualTypeOf<undefined>()
     expectTypeOf(await call(me, people, { prefix: null })).toEqualTypeOf<readonly { id: number }[]>()
+    type Measure = { amount: number | null; unit: 'mm' | 'm' | 'km' | null } | null
+    expectTypeOf(await call(me, functions.addMeasures, { a: 'x', b: 'x' })).toEqualTypeOf<Measure>()
+    expectTypeOf(await call(me, functions.metres, { amount: 1, unit: 'km' })).toEqualTypeOf<number | null>()
     expectTypeOf(await call(me, moods, { mood: 'sad', at: new Date() })).toEqualTypeOf<boolean>()
     // @ts-expect-error a missing argument
     await call(me, functions.calculateActivityScore)
@@ -97,6 +100,10 @@ describe('in queries', () => {
         expectTypeOf(functionCall(size, { value: 1 })).toExtend<Expression<'int'>>()
         return operator(ref('email'), { schema: 'public', name: '@@@' }, 'x')
       })
+    // A row of a type is one value in a query, and can be passed on.
+    const sum = functionCall(functions.addMeasures, { a: '(1,m)', b: '(2,m)' })
+    expectTypeOf(sum.as('sum')).toEqualTypeOf<AliasedExpression<string | null, 'sum'>>()
+    functionCall(functions.addMeasures, { a: sum, b: sum })
     // @ts-expect-error a missing argument
     functionCall(add)
     functionCall(functions.authUid)
