@@ -2,7 +2,7 @@
 import { defineConfig } from '../src/codegen/index.ts'
 
 export default defineConfig({
-  migrations: { modules: ['projects', 'activity'] },
+  migrations: { modules: ['projects', 'activity', 'measures'] },
   codegen: {
     out: 'db',
     camelCase: true,

@@ -4,6 +4,8 @@ import type { ColumnType, GeneratedAlways } from "kysely";
 import type { z } from "zod";
 import type { ProjectMetadata } from "../project-metadata.ts";
 
+export type MeasureUnit = "mm" | "m" | "km";
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;

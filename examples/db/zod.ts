@@ -52,6 +52,8 @@ type Truth = boolean | null;
 const lift = <A, B>(a: A | null, b: B | null, test: (a: A, b: B) => boolean): Truth =>
   a === null || b === null ? null : test(a, b);
 
+export const MeasureUnit = z.enum(["mm", "m", "km"]);
+
 /** A row of `public.profiles` as a query returns it. */
 export const ProfilesRow = z.object({
   userId: z.guid(),

@@ -1,5 +1,6 @@
--- Purpose: functions and procedures that a statement can call, with arguments and result. Trigger functions, aggregates, window functions,
---   what belongs to an extension and what a range type brings along are left out.
+-- Purpose: functions, procedures and plain aggregates that a statement can call, with arguments and result. Trigger functions, aggregates
+--   of an order, window functions, what only the server itself can call, what belongs to an extension and what a range type brings along
+--   are left out.
 -- Parameters: $1 text[] = names of schemas, or null for all but the server's own.
 -- Returns: rows of one column `found` json; src/codegen/catalog.ts has its shape.
 -- Privilege: none.
@@ -28,8 +29,15 @@ select pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
 )) as found
 from pg_catalog.pg_proc as p
 join pg_catalog.pg_namespace as n on n.oid = p.pronamespace
-where p.prokind in ('f', 'p')
-  and p.prorettype not in ('pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+left join pg_catalog.pg_aggregate as g on g.aggfnoid = p.oid
+where p.prokind in ('f', 'p', 'a') and coalesce(g.aggkind, 'n') = 'n'
+  -- No statement has a value of these.
+  and not exists (
+    select from pg_catalog.unnest(p.proargtypes::oid[] || p.prorettype) as u (type)
+    join pg_catalog.pg_type as t on t.oid = u.type
+    join pg_catalog.pg_namespace as s on s.oid = t.typnamespace and s.nspname = 'pg_catalog'
+    where t.typname in ('trigger', 'event_trigger', 'internal') or t.typname like '%\_handler'
+  )
   and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   and ($1::text[] is null or n.nspname = any ($1::text[]))
   and not exists (

@@ -113,11 +113,11 @@ export interface CatalogPolicy {
   readonly check?: string
 }
 
-/** A function or procedure. */
+/** A function, procedure or aggregate. */
 export interface CatalogFunction {
   readonly schema: string
   readonly name: string
-  readonly kind: 'f' | 'p'
+  readonly kind: 'f' | 'p' | 'a'
   readonly identity: string
   readonly arguments: readonly { readonly name?: string; readonly type: string; readonly mode: string }[]
   readonly defaults: number

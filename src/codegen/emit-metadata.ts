@@ -40,8 +40,16 @@ export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly owned: Owned;
 }
 
-/** Functions of one name, with arguments and result of each. */
-export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown }[]> extends FunctionsOfName {
+/** A function as it is called: \`row\` of what can stand in FROM, \`value\` of a row that stands in a select list. */
+export interface Signature {
+  arguments: unknown;
+  returns: unknown;
+  row?: unknown;
+  value?: unknown;
+}
+
+/** Functions of one name. */
+export interface Callable<Signatures extends readonly Signature[]> extends FunctionsOfName {
   /** Carries the types; it has no value. */
   readonly signatures?: Signatures | undefined;
 }
@@ -70,7 +78,7 @@ export function emitMetadata(model: Model, types: string, importExtension: strin
     `\n${metadataContract.trim()}\n`,
     `\n${ownTypes}`,
     `\n/** Every table and view, by its key in \`DB\`. */\n${record('Tables', tables.map((table) => tableOf(table, metadata.tables)).join(''))}`,
-    `\n/** Every function and procedure, by its name in camel case. */\n${record('Functions', callables)}`,
+    `\n/** Every function, procedure and aggregate, by its name in camel case. */\n${record('Functions', callables)}`,
     `\nexport const tables: Tables = ${tablesLiteral(tableValues)};\n`,
     `\nexport const functions: Functions = ${literal(functionValues, '')};\n`,
     '\n/** All of it, for `createDatabase({ metadata })`. */\n',
@@ -106,7 +114,10 @@ function tableOf({ metadata: source }: TableModel, all: Model['metadata']['table
 }
 
 function callableOf({ key, signatures, metadata: { overloads } }: FunctionModel): string {
-  const each = signatures.map(({ arguments: given, returns }) => `{ arguments: ${given}; returns: ${returns} }`)
+  const each = signatures.map(
+    ({ arguments: given, returns, row, value }) =>
+      `{ arguments: ${given}; returns: ${returns}${row === undefined ? '' : `; row: ${row}`}${value === undefined ? '' : `; value: ${value}`} }`,
+  )
   return `${toDocComment(overloads[0]?.comment, '  ')}  readonly ${toPropertyKey(key)}: Callable<[${each.join(', ')}]>;\n`
 }
 

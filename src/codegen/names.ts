@@ -35,7 +35,7 @@ const taken = [
   'ColumnType Generated GeneratedAlways DB Circle Int8 Interval JsonArray JsonColumn JsonInput JsonObject JsonPrimitive JsonValue',
   'Numeric Point PointColumn PostgresInterval Timestamp TimestampText Bytes CalendarDate CircleColumn Money Selectable',
   'ArgumentMetadata Callable CheckMetadata ColumnMetadata DomainMetadata ForeignKeyAction ForeignKeyMetadata FunctionMetadata Functions',
-  'FunctionsOfName IndexKeyMetadata IndexMetadata Metadata ParserChoices PolicyMetadata Table TableMetadata Tables Truth TextEncoder',
+  'FunctionsOfName IndexKeyMetadata IndexMetadata Metadata ParserChoices PolicyMetadata Signature Table TableMetadata Tables Truth TextEncoder',
   'UniqueKeyMetadata',
 ].flatMap((line) => line.split(' '))
 

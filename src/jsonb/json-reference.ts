@@ -4,7 +4,7 @@
  * Owns the way from a typed reference to SQL; which SQL a condition becomes is json-filter's, what a patch does is json-patch's.
  */
 import type { AliasableExpression, AliasedExpression, Expression, OperationNode, SqlBool } from 'kysely'
-import { binary, bound, call, cast, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
+import { binary, bound, call, cast, expressionOf, isExpression, nodeOf, type Sql } from '../kernel/expressions.ts'
 import { atPath, conditionNode, filterNode, type JsonConditionName, textAtPath } from './json-filter.ts'
 import { itemsOf, objectOr } from './json-items.ts'
 import { applyPatch, type JsonPatchBuilder, patch } from './json-patch.ts'
@@ -288,10 +288,6 @@ export class JsonReference<T> implements AliasableExpression<T | null> {
       call('jsonb_object_keys', objectOr(this.toOperationNode())),
     ).as(alias)
   }
-}
-
-function isExpression(value: unknown): value is Expression<unknown> {
-  return typeof value === 'object' && value !== null && 'toOperationNode' in value
 }
 
 /** A value as a jsonb expression. */

@@ -133,6 +133,16 @@ export function aliased(node: Sql, name: string): SelectionNode {
   return SelectionNode.create(AliasNode.create(node, IdentifierNode.create(name)))
 }
 
+/** Whether a value is an expression of Kysely's. */
+export function isExpression(value: unknown): value is Expression<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'toOperationNode' in value &&
+    typeof value.toOperationNode === 'function'
+  )
+}
+
 export function nodeOf(expression: Expression<unknown>): Sql {
   return expression.toOperationNode()
 }

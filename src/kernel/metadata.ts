@@ -171,18 +171,25 @@ export interface TableMetadata {
 export interface ArgumentMetadata {
   /** Its name in the database; undefined when it has none and is passed by place. */
   readonly name?: string
+  /** Schema and name, with `[]` for an array. */
   readonly type: string
+  /** Of a domain: the type beneath. */
+  readonly baseType?: string
   readonly mode: 'in' | 'out' | 'inout' | 'variadic' | 'table'
+  /** Its name in the arguments of a call; undefined when a call gives no value for it. */
+  readonly key?: string
   readonly optional?: true
 }
 
-/** One function or procedure of a name: overloads differ in their arguments. */
+/** One function, procedure or aggregate of a name: overloads differ in their arguments. */
 export interface FunctionMetadata {
-  readonly kind: 'function' | 'procedure'
+  readonly kind: 'function' | 'procedure' | 'aggregate'
   readonly arguments: readonly ArgumentMetadata[]
   readonly returns: string
   /** It returns rows. */
   readonly set?: true
+  /** What it returns has columns: OUT arguments, or a row of a table or composite type. */
+  readonly row?: true
   readonly volatility: 'immutable' | 'stable' | 'volatile'
   /** It gives null, without being called, when an argument is null. */
   readonly strict?: true

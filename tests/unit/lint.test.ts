@@ -42,6 +42,28 @@ const cases: readonly (readonly [id: string, bad: string, line: number, good: st
     2,
     'create function public.f() returns int return 1;',
   ],
+  ['unqualified-name', "create type mood as enum ('sad');", 2, "create type public.mood as enum ('sad');"],
+  ['unqualified-name', 'create type pair as (a int);', 2, 'create type public.pair as (a int);'],
+  ['unqualified-name', 'create type shell;', 2, 'create type public.shell;'],
+  ['unqualified-name', 'create domain d as int;', 2, 'create domain public.d as int;'],
+  [
+    'unqualified-name',
+    'create operator ~~~ (leftarg = int, rightarg = int, function = public.f);',
+    2,
+    'create operator public.~~~ (leftarg = int, rightarg = int, function = public.f, commutator = operator(public.~~~));',
+  ],
+  [
+    'unqualified-name',
+    'create aggregate total(int) (sfunc = public.f, stype = int);',
+    2,
+    'create aggregate public.total(int) (sfunc = public.f, stype = int);',
+  ],
+  [
+    'unqualified-name',
+    'create operator class o for type int using btree as operator 1 <;',
+    2,
+    'create operator class public.o for type int using btree as operator 1 <; create operator family public.o using hash;',
+  ],
   ['extension-in-migration', 'create extension citext;', 2, 'comment on extension plpgsql is null;'],
   ['collision-hidden', 'create table if not exists public.t (id int);', 2, 'create schema if not exists app;'],
   [

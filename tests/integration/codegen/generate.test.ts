@@ -67,6 +67,11 @@ const schemaSql = `
   create function table_of(mood) returns table (a integer, b mood[]) language sql as 'select 1, null::mood[]';
   create procedure tidy(inout n integer) language sql as 'select 1';
   comment on function stats() is 'Figures';
+  comment on function score(bigint, integer) is 'Points @notnull';
+  create function pair_of(value anyelement) returns pair language sql as 'select row(1, null)::pair';
+  comment on function pair_of is '@notnull(a)';
+  create aggregate best(integer) (sfunc = int4larger, stype = integer);
+  create function hidden(internal) returns internal language internal as 'array_agg_transfn';
   create view open_posts as select id, author, title from posts where published_at is null;
   create view newest as select p.id, u.email, p.score, count(*) over () as total from posts p left join users u on u.id = p.author;
   create materialized view totals as select author, count(*) as posts, max(score) as best from posts group by author;
@@ -308,10 +313,25 @@ export const same: DB extends Db ? (Db extends DB ? true : false) : false = true
       })
       const text = files['metadata.ts'] ?? ''
       expect(text).toContain(
-        'readonly authors: Callable<[{ arguments: Record<string, never>; returns: readonly Selectable<Users>[] }]>;',
+        'readonly authors: Callable<[{ arguments: Record<string, never>; returns: readonly Selectable<Users>[]; row: Selectable<Users> }]>;',
       )
       expect(text).toContain('returns: { total: string | null; best: string | null }')
       expect(text).toContain('returns: readonly { a: number | null; b: Mood[] | null }[]')
+      // A strict function takes no null; what is known never to be null says so in its comment.
+      expect(text).toContain(
+        'readonly score: Callable<[{ arguments: { label: string | null }; returns: number | null }, { arguments: { userId: bigint | number | string; days?: number }; returns: string }]>;',
+      )
+      expect(text).toContain(
+        'readonly pairOf: Callable<[{ arguments: { value: unknown }; returns: { a: number; b: string | null } | null; row: { a: number; b: string | null }; value: string | null }]>;',
+      )
+      expect(text).toContain(
+        'readonly best: Callable<[{ arguments: { argument1: number | null }; returns: number | null }]>;',
+      )
+      expect(text).toContain(
+        'readonly tidy: Callable<[{ arguments: { n: number | null }; returns: { n: number | null } }]>;',
+      )
+      // Nobody can call these.
+      expect(text).not.toContain('hidden')
     })
 
     it('writes through a view what the table beneath takes', () => {

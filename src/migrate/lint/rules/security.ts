@@ -183,7 +183,7 @@ export const securityRules: readonly Rule[] = [
     },
     function* ({ kind, tree }) {
       if (kind !== 'CreateFunctionStmt' || isDefiner(tree) || setsSearchPath(tree)) return
-      if (tree['sql_body'] === undefined) yield wordsOf(tree, 'funcname').join('.')
+      if (tree['sql_body'] === undefined && !hasNoText(tree)) yield wordsOf(tree, 'funcname').join('.')
     },
   ),
   statementRule(
@@ -237,6 +237,15 @@ function comparedColumns(condition: Tree | undefined): readonly string[] {
 
 function columnOf(side: Tree | undefined): string | undefined {
   return wordsOf(treeOf(side, 'ColumnRef'), 'fields').at(-1)
+}
+
+/** Of `language c` and `internal` the body is the name of a symbol, in which no name is looked up. */
+function hasNoText(tree: Tree): boolean {
+  return nodesOf(tree, 'options').some(
+    ([, option]) =>
+      textOf(option, 'defname') === 'language' &&
+      ['c', 'internal'].includes(textOf(treeOf(treeOf(option, 'arg'), 'String'), 'sval').toLowerCase()),
+  )
 }
 
 function isDefiner(tree: Tree): boolean {

@@ -6,6 +6,9 @@ import { nodesOf, textOf, treeOf, walk, wordsOf } from '../syntax-tree.ts'
 /** NAMEDATALEN - 1. */
 const longestName = 63
 
+/** Where a tree has the name of what it makes, when that is no relation: functions, types, domains, operators, aggregates and their like. */
+const madeNames = ['funcname', 'typeName', 'domainname', 'defnames', 'opclassname', 'opfamilyname'] as const
+
 export const sourceRules: readonly Rule[] = [
   {
     id: 'syntax-error',
@@ -48,14 +51,15 @@ export const sourceRules: readonly Rule[] = [
       rewrite: 'Write schema.name.',
     },
     function* ({ kind, tree }) {
-      for (const field of ['relation', 'table', 'view'] as const) {
+      for (const field of ['relation', 'table', 'view', 'typevar'] as const) {
         const relation = treeOf(tree, field)
         if (relation !== undefined && textOf(relation, 'relname') !== '' && textOf(relation, 'schemaname') === '')
           yield `${textOf(relation, 'relname')} has no schema`
       }
-      for (const field of ['funcname', 'typeName'] as const) {
+      if (!kind.startsWith('Create') && kind !== 'DefineStmt') return
+      for (const field of madeNames) {
         const words = wordsOf(tree, field)
-        if (kind.startsWith('Create') && words.length === 1) yield `${words[0]} has no schema`
+        if (words.length === 1) yield `${words[0]} has no schema`
       }
     },
   ),

@@ -1,0 +1,108 @@
+/**
+ * A call as SQL: `"schema"."f"("a" => cast($1 as "pg_catalog"."uuid"))`.
+ *
+ * Arguments are named where the server allows it, so that those with defaults can be left out anywhere. Names are written by
+ * kernel/identifier.ts and stand where no plugin of Kysely's changes them.
+ */
+import { OperatorNode, UnaryOperationNode } from 'kysely'
+import {
+  bound,
+  call as callNode,
+  cast,
+  constant,
+  isExpression,
+  nodeOf,
+  parameter,
+  type Sql,
+} from '../kernel/expressions.ts'
+import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
+import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../kernel/metadata.ts'
+import { type Given, refusal } from './choose-overload.ts'
+import { hasSiblings } from './overload.ts'
+import { isPolymorphic, typeOfValue } from './value-kinds.ts'
+
+/** `schema.name`, or an array of such, as SQL. */
+export function sqlType(type: string): string {
+  const [element, array] = type.endsWith('[]') ? [type.slice(0, -2), '[]'] : [type, '']
+  const dot = element.indexOf('.')
+  return `${quoteQualified(element.slice(0, dot), element.slice(dot + 1))}${array}`
+}
+
+/** What a call passes: arguments with their values, in the order in which they are written. */
+export interface Passed {
+  readonly argument: ArgumentMetadata
+  readonly value: unknown
+  /** By place, because it has no name, or something after it has none. */
+  readonly byPlace: boolean
+}
+
+/**
+ * Puts arguments in the order of SQL: those by place first.
+ *
+ * @throws {TenonError} FUNCTION_ARGUMENTS when one is left out that something given by place stands behind
+ */
+export function passedTo(callable: FunctionsOfName, chosen: FunctionMetadata, given: Given): readonly Passed[] {
+  const { kind, arguments: all } = chosen
+  // CALL wants something in the place of OUT arguments.
+  const written = all.filter(({ key, mode }) => key !== undefined || (kind === 'procedure' && mode === 'out'))
+  const isGiven = ({ key }: ArgumentMetadata) => key === undefined || given.has(key)
+  const last = written.findLastIndex(
+    (argument) => isGiven(argument) && (kind === 'aggregate' || argument.name === undefined),
+  )
+  return written.flatMap((argument, place): readonly Passed[] => {
+    const { key } = argument
+    if (isGiven(argument))
+      return [{ argument, value: key === undefined ? null : given.get(key), byPlace: place <= last }]
+    if (place < last) throw refusal(callable, `${key} can be left out only when what follows it is left out too`)
+    return []
+  })
+}
+
+/** What of a call decides its text. */
+export function shapeOf(passed: readonly Passed[]): string {
+  return passed
+    .map(({ argument: { name, key, type }, value }) =>
+      isPolymorphic(type) ? `${key}\0${typeOfValue(value) ?? ''}` : (key ?? `\0${name}`),
+    )
+    .join('\0\0')
+}
+
+/** The values of a call, in the order in which the text has them. */
+export function valuesOf(passed: readonly Passed[]): readonly unknown[] {
+  return passed.filter(({ argument }) => argument.key !== undefined).map(({ value }) => value)
+}
+
+/** The name of a function as SQL; Kysely writes names of functions as they are. */
+export function functionName({ schema, name }: FunctionsOfName): string {
+  return quoteQualified(schema, name)
+}
+
+/** The arguments as SQL. */
+export function argumentNodes(callable: FunctionsOfName, passed: readonly Passed[]): readonly Sql[] {
+  const casts = hasSiblings(callable)
+  return passed.map(({ argument, value, byPlace }) => {
+    const { name, mode } = argument
+    const node = valueNode(argument, value, casts)
+    // "any" takes no array in place of its values.
+    const words = [
+      ...(mode === 'variadic' && argument.type !== 'pg_catalog.any' ? ['variadic'] : []),
+      ...(byPlace || name === undefined ? [] : [`${quoteIdentifier(name)} =>`]),
+    ]
+    // An operator is written as it is: no plugin takes the name for that of a column.
+    return words.length === 0 ? node : UnaryOperationNode.create(OperatorNode.create(words.join(' ') as 'not'), node)
+  })
+}
+
+/** A call of a function. */
+export function functionNode(callable: FunctionsOfName, passed: readonly Passed[]): Sql {
+  return callNode(functionName(callable), ...argumentNodes(callable, passed))
+}
+
+function valueNode({ key, type }: ArgumentMetadata, value: unknown, casts: boolean): Sql {
+  if (key === undefined) return constant(null)
+  const isOpen = isPolymorphic(type)
+  if (isExpression(value)) return casts && !isOpen ? cast(nodeOf(value), sqlType(type)) : nodeOf(value)
+  if (!isOpen) return bound(value, sqlType(type))
+  const own = typeOfValue(value)
+  return own === undefined ? parameter(value) : bound(value, sqlType(`pg_catalog.${own}`))
+}

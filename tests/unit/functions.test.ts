@@ -1,0 +1,129 @@
+/** The SQL of calls, and what is refused without a server. */
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import { describe, expect, it } from 'vitest'
+import { aggregateCall, call, functionCall, functionRows, operator, overload } from '../../src/functions/index.ts'
+import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../../src/kernel/metadata.ts'
+
+interface Callable<S extends { arguments: unknown; returns: unknown; row?: unknown }> extends FunctionsOfName {
+  readonly signatures?: readonly [S] | undefined
+}
+
+const db = new Kysely<{ t: { id: number; name: string } }>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (on) => new PostgresIntrospector(on),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+})
+
+const input = (key: string, type: string, more: Partial<ArgumentMetadata> = {}): ArgumentMetadata => ({
+  name: key,
+  key,
+  type,
+  mode: 'in',
+  ...more,
+})
+
+function callable<S extends { arguments: unknown; returns: unknown; row?: unknown }>(
+  more: Partial<FunctionMetadata>,
+  name = 'f',
+): Callable<S> {
+  const one: FunctionMetadata = {
+    kind: 'function',
+    arguments: [],
+    returns: 'pg_catalog.int4',
+    volatility: 'stable',
+    ...more,
+  }
+  return { schema: 'public', name, overloads: [one] }
+}
+
+const sqlOf = (expression: Parameters<typeof db.selectNoFrom>[0]) => db.selectNoFrom(expression).compile()
+
+describe('a call', () => {
+  it('quotes the name, the names of arguments and the types, and binds every value', () => {
+    const odd = callable<{ arguments: { 'a"b': number; c: string[] }; returns: number }>(
+      { arguments: [input('a"b', 'od"d.ty pe'), input('c', 'pg_catalog.text[]')] },
+      'f"; drop table t; --',
+    )
+    expect(sqlOf(functionCall(odd, { 'a"b': 1, c: ["x'"] }).as('x'))).toMatchObject({
+      sql: `select "public"."f""; drop table t; --"("a""b" => cast($1 as "od""d"."ty pe"), "c" => cast($2 as "pg_catalog"."text"[])) as "x"`,
+      parameters: [1, ["x'"]],
+    })
+  })
+
+  it('puts what has no name before the others, and VARIADIC last', () => {
+    const mixed = callable<{ arguments: { a: number; argument2: number; rest: number[] }; returns: number }>({
+      arguments: [
+        input('a', 'pg_catalog.int4'),
+        { key: 'argument2', type: 'pg_catalog.int4', mode: 'in' },
+        input('rest', 'pg_catalog.int4[]', { mode: 'variadic' }),
+      ],
+    })
+    expect(sqlOf(functionCall(mixed, { rest: [3], argument2: 2, a: 1 }).as('x')).sql).toBe(
+      'select "public"."f"(cast($1 as "pg_catalog"."int4"), cast($2 as "pg_catalog"."int4"), variadic "rest" => cast($3 as "pg_catalog"."int4"[])) as "x"',
+    )
+  })
+
+  it('is a source of rows: by its columns, or by the column value', () => {
+    const rows = callable<{
+      arguments: Record<string, never>
+      returns: readonly { id: number }[]
+      row: { id: number }
+    }>({
+      set: true,
+      row: true,
+    })
+    expect(db.selectFrom(functionRows(rows).as('r')).select('r.id').compile().sql).toBe(
+      'select "r"."id" from "public"."f"() as "r"',
+    )
+    const values = callable<{ arguments: Record<string, never>; returns: readonly number[]; row: { value: number } }>({
+      set: true,
+    })
+    expect(db.selectFrom(functionRows(values).as('r')).select('r.value').compile().sql).toBe(
+      'select "r"."value" from (select "public"."f"() as "value") as "r"',
+    )
+  })
+
+  it('of an aggregate is by place, and has a star without arguments', () => {
+    const total = callable<{ arguments: { value: number }; returns: number }>({
+      kind: 'aggregate',
+      arguments: [input('value', 'pg_catalog.int4')],
+    })
+    const tally = callable<{ arguments: Record<string, never>; returns: number }>({ kind: 'aggregate' })
+    const query = db.selectFrom('t').select((eb) => [
+      aggregateCall(eb, total, { value: eb.ref('id') })
+        .filterWhere('name', '=', 'x')
+        .as('total'),
+      aggregateCall(eb, tally).as('tally'),
+    ])
+    expect(query.compile().sql).toBe(
+      'select "public"."f"("id") filter(where "name" = $1) as "total", "public"."f"(*) as "tally" from "t"',
+    )
+  })
+
+  it('of an operator carries its schema', () => {
+    const near = { schema: 'od"d', name: '<~>', rightType: 'public.measure' }
+    expect(sqlOf((eb) => operator(eb.ref('id' as never), near, '(1,m)').as('x')).sql).toBe(
+      'select "id" operator("od""d".<~>) cast($1 as "public"."measure") as "x"',
+    )
+  })
+
+  it('is refused with the signatures and without a value', async () => {
+    const one = callable<{ arguments: { a: number; b?: number }; returns: number }>({
+      arguments: [input('a', 'pg_catalog.int4'), input('b', 'public.mood', { optional: true })],
+    })
+    const wrong = { a: 'secret', secret_key_of_data: 1 }
+    await expect(call(db, one, wrong as never)).rejects.toMatchObject({
+      code: 'FUNCTION_ARGUMENTS',
+      message: 'public.f: it takes no argument secret_key_of_data',
+      hint: 'It takes: (a int4, b public.mood = default)',
+      retryable: false,
+    })
+    await expect(call(db, one, { "x'; --": 1 } as never)).rejects.toThrow('it takes no argument of such a name')
+    await expect(call(db, {} as never)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(call(undefined as never, one, { a: 1 })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    expect(() => overload(one, 1 as never)).toThrow('public.f has 1 overloads')
+  })
+})
