@@ -80,7 +80,7 @@ export function searchStatement(searching: Searching): Select {
 function byWords(searching: Searching): Select {
   const { table, through } = searching
   const qualifier = through === undefined ? undefined : table.key
-  return ordered(matching(searching).select(shown(searching, qualifier)), searching, qualifier)
+  return ordered(matching(searching).select(cells(searching, qualifier)), searching, qualifier)
 }
 
 /** Rows of two selects, of which the second is only run where the first found too little, joined with the table again for what is shown. */
@@ -98,19 +98,25 @@ function byBoth(searching: Searching, similar: NonNullable<Searching['similar']>
     throughTable,
   )
   const score = nodeOf(similar.to.score())
-  const few = matching({ ...searching, after: undefined }, false)
+  const few = matching({ ...searching, after: undefined, limit: similar.fewerThan })
     .select(expressionOf<number>(constant(1)).as('one'))
     .limit(similar.fewerThan)
   const count = builder
     .selectFrom(few.as('tenonfew'))
     .select(expressionOf<number>(call('count', constant(1))).as('count'))
+  const place = isPastWords ? [afterNode(searching, score, undefined)] : []
   const isFew = binary(nodeOf(count), '<', bound(similar.fewerThan, 'int4'))
   const alike = orderedBy(
-    filtered(selectFrom(table), searching)
-      .where(expressionOf<SqlBool>(isFew))
-      .where(expressionOf<SqlBool>(negated(nodeOf(searching.query.matches()))))
-      .where(similar.to.atLeast(similar.threshold))
-      .where(expressionOf<SqlBool>(isPastWords ? afterNode(searching, score, undefined) : constant(true)))
+    selectFrom(table)
+      .where(
+        allOf(
+          isFew,
+          negated(nodeOf(searching.query.matches())),
+          nodeOf(similar.to.atLeast(similar.threshold)),
+          ...asked(searching),
+          ...place,
+        ),
+      )
       .select(places(undefined))
       .select(expressionOf<number>(constant(tiers.similarity)).as(names.tier))
       .select(expressionOf<number>(score).as(names.rank)),
@@ -135,43 +141,49 @@ function byBoth(searching: Searching, similar: NonNullable<Searching['similar']>
   return key.reduce((query, _, i) => query.orderBy(`tenonfound.${names.key(i)}`), joined).limit(limit)
 }
 
-/** The rows that the words fit, after the place of the page before. */
-function matching(searching: Searching, isPlaced = true): Select {
-  const { table, key, query, through, after } = searching
-  const place = (rank: Sql, qualifier: string | undefined) =>
-    expressionOf<SqlBool>(after === undefined || !isPlaced ? constant(true) : afterNode(searching, rank, qualifier))
-  if (through === undefined) {
-    const rows = filtered(selectFrom(table).where(query.matches()), searching)
-    return after === undefined ? rows : rows.where(place(rankOf(searching), undefined))
-  }
+/** The rows that the words fit, after the place of the page before; of those through a function no more than are needed. */
+function matching(searching: Searching): Select {
+  const { table, query, through, after, where, limit } = searching
+  const isPlaced = after !== undefined && after[0] === String(tiers.words)
+  const placed = (qualifier: string | undefined) =>
+    isPlaced ? [afterNode(searching, rankOf(searching), qualifier)] : []
+  if (through === undefined)
+    return selectFrom(table).where(allOf(nodeOf(query.matches()), ...asked(searching), ...placed(undefined)))
   const { weights, normalization, cover } = searching.rank
+  const [key = ''] = searching.key
+  // What a condition takes away is not known before: without one the function gives the rows of the page alone.
+  const isLimited = where === undefined
+  const place = isPlaced ? [bound(after[1], 'real'), bound(after[2], columnOf(table, key).type)] : []
   const found = call(
     quoteQualified(...through),
     nodeOf(query.toExpression()),
     weightsNode(weights),
     normalizationNode(normalization),
     bound(cover === true, 'boolean'),
+    ...(isLimited ? [bound(limit, 'int8'), ...place] : []),
   )
   const rows = builder
     .selectFrom(expressionOf<Record<string, unknown>>(found).as('tenonthrough'))
-    .innerJoin(table.key, `${table.key}.${key[0] ?? ''}`, 'tenonthrough.search_key')
-  return filtered(rows, searching).where(place(rankOf(searching), table.key))
+    .innerJoin(table.key, `${table.key}.${key}`, 'tenonthrough.search_key')
+  return isLimited ? rows : rows.where(allOf(...asked(searching), ...placed(table.key)))
 }
 
 function selectFrom(table: TableMetadata): Select {
   return builder.selectFrom(table.key) as Select
 }
 
-function filtered(rows: Select, { where }: Searching): Select {
-  return where === undefined ? rows : rows.where(where as never)
+/** In one expression, which puts parentheses around what is itself an alternative. */
+function allOf(...nodes: readonly Sql[]): Expression<SqlBool> {
+  return expressionOf(all(nodes))
+}
+
+/** The condition that was asked for beside the words. */
+function asked({ where }: Searching): readonly Sql[] {
+  return where === undefined ? [] : [nodeOf(where(builder))]
 }
 
 function rankOf({ query, rank, through }: Searching): Sql {
   return through === undefined ? nodeOf(query.rank(rank)) : reference('search_rank', 'tenonthrough')
-}
-
-function shown(searching: Searching, qualifier: string | undefined) {
-  return cells(searching, qualifier)
 }
 
 /** Columns, headlines and the key as a cursor holds it. */

@@ -1,7 +1,7 @@
 -- Full-text search on a table: a column of words, its indexes, and languages that do not mind accents.
 --
 -- purpose: one call makes a table searchable:
---     select tenon.add_search('public.articles', '{"title": "A", "body": "D"}', 'english', policy_column => 'tenant_id', similar => '{title}')
+--     select tenon.add_search('public.articles', '{"title": "A", "body": "D"}', 'english', policy_column => 'tenant_id', trigram_columns => '{title}')
 --   It adds a generated column (words tsvector), which no write can forget, and the indexes. Adding the column rewrites the
 --   table under a lock that nobody reads through: on a large one do it when there is time, and build the indexes apart:
 --   with build => false they are not made but returned, as statements to run one by one outside a transaction.
@@ -12,7 +12,7 @@
 --   tenon.unaccented_language('german') makes the configuration public.german_unaccented: with the extension unaccent
 --   in front of the language's own dictionaries, so that cafe finds café. Nothing immutable is needed around unaccent().
 -- parameters: none. add_search: target regclass; columns jsonb, column to weight A, B, C or D; language regconfig; column_name
---   name default words; policy_column name; similar text[], columns for trigrams; build boolean default true.
+--   name default words; policy_column name; trigram_columns text[]; build boolean default true.
 --   unaccented_language: base regconfig, schema name default public
 -- privilege: CREATE on the database; calling add_search takes ownership of the table, unaccented_language CREATE on the schema
 -- oldest postgresql: 15
@@ -32,7 +32,7 @@ create function tenon.add_search(
   language regconfig,
   column_name name default 'words',
   policy_column name default null,
-  similar text[] default '{}',
+  trigram_columns text[] default '{}',
   build boolean default true
 ) returns setof text
   language plpgsql
@@ -43,7 +43,7 @@ declare
   parts text;
   lead constant text := case when policy_column is null then '' else pg_catalog.quote_ident(policy_column) || ', ' end;
   how constant text := case when build then '' else 'concurrently ' end;
-  trigrams text;
+  trigram_class text;
   statement text;
 begin
   if target is null or language is null or column_name is null or build is null
@@ -63,17 +63,17 @@ begin
       message = 'add_search: an index that leads with policy_column takes the extension btree_gin',
       hint = 'create extension btree_gin';
   end if;
-  trigrams := (
+  trigram_class := (
     select pg_catalog.quote_ident(namespace.nspname) || '.gin_trgm_ops'
     from pg_catalog.pg_extension as extension
     join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
     where extension.extname = 'pg_trgm'
   );
-  if pg_catalog.cardinality(similar) > 0 and trigrams is null then
+  if pg_catalog.cardinality(trigram_columns) > 0 and trigram_class is null then
     raise exception using
       errcode = 'undefined_object',
       constraint = 'search_pg_trgm_missing',
-      message = 'add_search: similar takes the extension pg_trgm',
+      message = 'add_search: trigram_columns takes the extension pg_trgm',
       hint = 'create extension pg_trgm';
   end if;
 
@@ -96,8 +96,8 @@ begin
   for statement in
     select pg_catalog.format('create index %son %s using gin (%s%I)', how, target, lead, column_name)
     union all
-    select pg_catalog.format('create index %son %s using gin (%s%I %s)', how, target, lead, each.name, trigrams)
-    from pg_catalog.unnest(similar) as each(name)
+    select pg_catalog.format('create index %son %s using gin (%s%I %s)', how, target, lead, each.name, trigram_class)
+    from pg_catalog.unnest(trigram_columns) as each(name)
   loop
     if build then
       execute statement;
