@@ -4,13 +4,13 @@
  * Owns the way from what a person typed to SQL. It reads and orders nothing by itself; searchRows does.
  */
 import type { AliasableExpression, Expression, SqlBool } from 'kysely'
-import { OperatorNode, UnaryOperationNode } from 'kysely'
+import { OperatorNode, ParensNode, UnaryOperationNode } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { binary, bound, call, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import { type HeadlineOptions, headlineNode } from './headline.ts'
 import { languageNode, type SearchLanguage } from './language.ts'
 import { type RankOptions, rankNode } from './rank.ts'
-import { assertText, toPrefixTexts, toSearchText } from './search-text.ts'
+import { assertText, toPrefixTexts, toSearchText, toWebsearchText } from './search-text.ts'
 
 /** How a text is read: see the methods of {@link Search}. */
 export type SearchMode = 'websearch' | 'plain' | 'phrase' | 'prefix'
@@ -62,7 +62,7 @@ export class Search {
 
   /** As search engines read it: all words, `"a phrase"`, `or`, `-not`. `websearch_to_tsquery` */
   websearch(text: string): SearchQuery {
-    return this.#of('websearch_to_tsquery', toSearchText(text))
+    return this.#of('websearch_to_tsquery', toWebsearchText(text))
   }
 
   /** All words, in any order; nothing is an operator. `plainto_tsquery` */
@@ -164,7 +164,7 @@ export class SearchQuery {
 
   /** What does not fit. `!!`: by itself no index serves it. */
   not(): SearchQuery {
-    return this.#with(UnaryOperationNode.create(OperatorNode.create('!!'), this.#query))
+    return this.#with(UnaryOperationNode.create(OperatorNode.create('!!'), ParensNode.create(this.#query)))
   }
 
   /** This and then the other, so many words further on. `tsquery_phrase` */

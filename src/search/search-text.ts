@@ -27,6 +27,14 @@ export function toSearchText(text: unknown): string {
   return text.slice(0, maxLength).toWellFormed().replaceAll('\0', ' ')
 }
 
+/** Every dash before a word negates it once more, and the server has room for 32 of them: "tsquery stack too small". */
+const manyDashes = /-(?:[^\p{L}\p{N}-]*-){8,}/gu
+
+/** A text as `websearch_to_tsquery` takes it. */
+export function toWebsearchText(text: unknown): string {
+  return toSearchText(text).replaceAll(manyDashes, ' ')
+}
+
 /** Not words of anybody's, and in the way of phrases: a quoted operand of more than one word is one. */
 const separators = /[\s,;:!?()[\]{}"<>|&*]+/u
 

@@ -212,11 +212,8 @@ describe.each(libraryKinds)('pages on %s', (kind) => {
   it.each([
     ['words', { text: 'tree' }, 100],
     ['words through a function', { text: 'tree', through: 'public.search_articles' }, 100],
-    [
-      'words through a function, filtered',
-      { text: 'tree', through: 'public.search_articles', where: (eb: CallableFunction) => eb('id', '<=', 100) },
-      50,
-    ],
+    ['words through a function, filtered', { text: 'tree', through: 'public.search_articles', where: lowest }, 50],
+    ['words, filtered by either of two', { text: 'tree', where: lowest }, 50],
     [
       'words by cover, normalized',
       { text: 'tree', rank: { cover: true, normalization: ['length', 'itself'], weights: { D: 1 } } },
