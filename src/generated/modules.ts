@@ -2296,7 +2296,7 @@ $roles$;
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'add_search' }, { kind: 'function', schema: 'tenon', name: 'unaccented_language' }],
-        sha256: 'cee25193bf3fb6c48d7e465bfffe3965151c4e21240861029b14e2ca3373201a',
+        sha256: '93d731ee7a403db02f93375c156de43f80941ba9f832f15fb959c590cf335594',
         sql: `-- Full-text search on a table: a column of words, its indexes, and languages that do not mind accents.
 --
 -- purpose: one call makes a table searchable:
@@ -2387,7 +2387,7 @@ begin
     )
     from (select each.key, each.value, pg_catalog.count(*) over () as number from pg_catalog.jsonb_each_text(columns) as each) as given
   );
-  execute pg_catalog.format('alter table %s add column %I tsvector generated always as (%s) stored', target, column_name, parts);
+  execute pg_catalog.format('alter table %s add column %I tsvector not null generated always as (%s) stored', target, column_name, parts);
   execute pg_catalog.format(
     'comment on column %s.%I is %L', target, column_name, 'Words of the row for full-text search; made by tenon.add_search.'
   );

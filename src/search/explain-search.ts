@@ -49,9 +49,10 @@ export function explainSearch(table: TableMetadata): readonly SearchExplanation[
 function explain(table: TableMetadata, column: string): SearchExplanation {
   const name = quoteQualified(table.schema, table.name)
   const whole = table.indexes.filter(({ where, invalid }) => where === undefined && invalid !== true)
-  const ofWords = whole.find(
+  const withWords = whole.filter(
     ({ method, keys }) => (method === 'gin' || method === 'gist') && keys.some((each) => each.column === column),
   )
+  const [ofWords] = withWords
   if (table.rowSecurity === 'off') {
     if (ofWords !== undefined) return { column, reads: 'index', index: ofWords.name }
     return {
@@ -61,7 +62,9 @@ function explain(table: TableMetadata, column: string): SearchExplanation {
     }
   }
   const reading = table.policies.filter(({ command }) => command === 'all' || command === 'select')
-  const ofPolicy = whole.find((index) => leadsWithPolicy(table, index, reading))
+  const leading = whole.filter((index) => leadsWithPolicy(table, index, reading))
+  const ofPolicy =
+    leading.find(({ method }) => method === 'btree') ?? leading.find((index) => withWords.includes(index)) ?? leading[0]
   const [policy] = reading.filter(({ permissive, using }) => permissive && using !== undefined && using !== 'true')
   const create =
     policy === undefined

@@ -88,7 +88,7 @@ begin
     )
     from (select each.key, each.value, pg_catalog.count(*) over () as number from pg_catalog.jsonb_each_text(columns) as each) as given
   );
-  execute pg_catalog.format('alter table %s add column %I tsvector generated always as (%s) stored', target, column_name, parts);
+  execute pg_catalog.format('alter table %s add column %I tsvector not null generated always as (%s) stored', target, column_name, parts);
   execute pg_catalog.format(
     'comment on column %s.%I is %L', target, column_name, 'Words of the row for full-text search; made by tenon.add_search.'
   );
