@@ -13,6 +13,7 @@ create table public.articles (
   title text not null,
   body text not null
 );
+create index articles_team_id_idx on public.articles (team_id);
 select tenon.add_search('public.articles', '{"title": "A", "body": "D"}', 'english', policy_column => 'team_id', trigram_columns => '{title}');
 alter table public.articles enable row level security;
 create policy articles_team_policy on public.articles to authenticated

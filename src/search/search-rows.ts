@@ -6,6 +6,7 @@
 import { ColumnNode, type Expression, type ExpressionBuilder, ReferenceNode, type SqlBool } from 'kysely'
 import { factsOf } from '../database/index.ts'
 import { assertCursorKeys, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
+import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { expressionOf } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
@@ -108,7 +109,7 @@ const maxLimit = 1_000
  * @param table - of the generated metadata.ts: `tables.articles`
  * @returns a page; empty when nothing fits, or when the text has no words
  * @throws {TenonError} OPTION_INVALID, PARAMETER_INVALID when something cannot be asked for; CURSOR_INVALID; QUERY_UNDEFINED_OBJECT when there is
- *   no such language, or the extension pg_trgm is missing
+ *   no such language, or the extension pg_trgm is missing; QUERY_RAISED when `through` was made for a policy that is another now
  * @example
  * ```ts
  * const found = await searchRows(me, tables.articles, {
@@ -144,7 +145,9 @@ export async function searchRows<
     after: after === undefined ? undefined : fromCursor(table.name, madeFor, after, cursorKeys),
   }
   const node = searchStatement(searching).toOperationNode()
-  const { rows } = await runQuery<Record<string, unknown>>(executor, node, { signal })
+  const { rows } = await runQuery<Record<string, unknown>>(executor, node, { signal }).catch((error: unknown) => {
+    throw isTenonError(error) && error.constraint === 'search_policy_changed' ? policyChanged(table, error) : error
+  })
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   const tierOf = (row: Record<string, unknown>) => Number(row[names.tier] ?? tiers.words)
@@ -166,6 +169,18 @@ export async function searchRows<
     endCursor: place === undefined || cursorKeys.length === 0 ? undefined : toCursor(madeFor, place, cursorKeys),
     hasNext: rows.length > limit,
   }
+}
+
+function policyChanged(table: TableMetadata, error: TenonError): TenonError {
+  return new TenonError({
+    code: 'QUERY_RAISED',
+    message: `${table.key}: the policy that the function of a search was made for is not what it was`,
+    hint: 'Drop the function, and call tenon.add_search_function again.',
+    table: table.name,
+    constraint: error.constraint,
+    sqlstate: error.sqlstate,
+    cause: error,
+  })
 }
 
 /** What a cursor is made for: everything that says which rows come in which order, but `where`, which is code. */

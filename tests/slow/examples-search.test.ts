@@ -10,7 +10,7 @@ test('05-search finds, pages, corrects, and shows nobody the library of another 
   expect(output).toMatch(/the other team sees of kysely: nothing\nthen: .+\n/)
   expect(output).toMatch(/kysley\? did you mean kysely \(similarity\)\n/)
   expect(output).toMatch(
-    /the function finds the same: true\nwords: reads what the policy leaves, by articles_team_id_words_idx\n$/,
+    /the function finds the same: true\nwords: reads what the policy leaves, by articles_team_id_idx\n$/,
   )
   expect(code).toBe(0)
 })

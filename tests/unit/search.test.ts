@@ -59,7 +59,7 @@ describe('what metadata says', () => {
       {
         column: 'words',
         reads: 'policy',
-        index: 'articles_team_id_words_idx',
+        index: 'articles_team_id_idx',
         create: `select tenon.add_search_function('"public"."articles"', 'articles_team_policy');`,
         note: expect.stringContaining('leakproof'),
       },

@@ -303,6 +303,7 @@ export const tables: Tables = {
     foreignKeys: [],
     indexes: [
       { name: "articles_pkey", method: "btree", keys: [{ column: "id" }], unique: true },
+      { name: "articles_team_id_idx", method: "btree", keys: [{ column: "team_id" }] },
       {
         name: "articles_team_id_title_idx",
         method: "gin",

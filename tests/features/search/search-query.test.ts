@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { isTenonError } from '../../../src/index.ts'
-import { type SearchMode, search, similarity, wordsOf } from '../../../src/search/index.ts'
+import { type SearchMode, search, searchRows, similarity, wordsOf } from '../../../src/search/index.ts'
 import { hostileTexts } from '../../support/hostile-texts.ts'
 import { type Library, libraryKinds, openLibrary } from '../../support/search-library.ts'
 
@@ -358,6 +358,9 @@ describe.each(libraryKinds)('on %s', (kind) => {
         sqlstate: '55000',
         constraint: 'search_policy_changed',
       })
+      await expect(
+        searchRows(library.one, library.articles, { text: 'mine', through: 'search_articles', limit: 5 }),
+      ).rejects.toMatchObject({ code: 'QUERY_RAISED', hint: expect.stringContaining('add_search_function') })
       if (back !== undefined) await library.admin(back)
     }
   })

@@ -136,6 +136,11 @@ describe.each(libraryKinds)('on %s', (kind) => {
       .transaction()
       .execute((trx) => searchRows(trx, library.articles, { text: 'free', limit: 5 }))
     expect(found.items).toHaveLength(2)
+    const named = library.one.withSchema('public')
+    for (const more of [{}, { through: 'search_articles' }, { similar: { column: 'title', fewerThan: 9 } as const }])
+      expect((await searchRows(named, library.articles, { text: 'free', limit: 5, ...more })).items[0]?.row.title).toBe(
+        'Free software',
+      )
     const all = await searchRows(library.service, library.articles, { text: 'software', limit: 5 })
     expect(all.items).toHaveLength(2)
   })
