@@ -2472,7 +2472,7 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'add_search_function' }],
-        sha256: '9f0c26ba6a35a4a8b3338afa65b2f3a1b9ff51ebf88643c2ecd77058e9df591e',
+        sha256: '264f6b8dd419baa15f3c08a681248db5b08a7c6b482ed15c7f5a2ca3782284b0',
         sql: `-- tenon.add_search_function(): a function through which a search under row-level security is served by the index of the words.
 --
 -- purpose: under row security a condition of the query is used on an index only when its operator is leakproof, and @@ is
@@ -2577,6 +2577,7 @@ begin
       hint = 'give it one: results are joined by it';
   end if;
 
+  -- Planned for each query: which index is right depends on how rare its words are.
   made := coalesce(function_name, pg_catalog."left"('search_' || class.relname, 63));
   signature := pg_catalog.format(
     '%I.%I(tsquery, real[], integer, boolean, bigint, real, %s)', class.nspname, made, key.type
@@ -2593,6 +2594,7 @@ begin
     ) returns table (search_key %3$s, search_rank real)
       language plpgsql stable security definer
       set search_path = ''
+      set plan_cache_mode = force_custom_plan
       as %4$L$create$,
     class.nspname, made, key.type,
     pg_catalog.format(

@@ -102,6 +102,7 @@ begin
       hint = 'give it one: results are joined by it';
   end if;
 
+  -- Planned for each query: which index is right depends on how rare its words are.
   made := coalesce(function_name, pg_catalog."left"('search_' || class.relname, 63));
   signature := pg_catalog.format(
     '%I.%I(tsquery, real[], integer, boolean, bigint, real, %s)', class.nspname, made, key.type
@@ -118,6 +119,7 @@ begin
     ) returns table (search_key %3$s, search_rank real)
       language plpgsql stable security definer
       set search_path = ''
+      set plan_cache_mode = force_custom_plan
       as %4$L$create$,
     class.nspname, made, key.type,
     pg_catalog.format(
