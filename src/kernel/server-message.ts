@@ -152,8 +152,7 @@ const malformedQuery =
 const hintsByRoutine: Readonly<Record<string, string>> = {
   '0A000 DoCopy': 'COPY FROM does not work under row-level security: insert with unnest or jsonb_to_recordset',
   '0A000 RevalidateCachedQuery': 'the columns of the result changed since the statement was prepared; run it again',
-  '42704 regconfigin':
-    'no text search configuration has that name: `select cfgname from pg_ts_config` lists them',
+  '42704 regconfigin': 'no text search configuration has that name: `select cfgname from pg_ts_config` lists them',
   '42601 makepol': malformedQuery,
   '42601 prssyntaxerror': malformedQuery,
   '42601 gettoken_query_standard': malformedQuery,
