@@ -48,7 +48,7 @@ export interface SqlModule {
 }
 
 /** The name of a module of the library. */
-export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'changes' | 'counters' | 'customers' | 'ledger' | 'measures' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'tenancy' | 'timestamps'
+export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'changes' | 'counters' | 'customers' | 'ledger' | 'measures' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'search' | 'tenancy' | 'timestamps'
 
 /** Every module, by name. */
 export const sqlModules: { readonly [Name in SqlModuleName]: SqlModule } = {
@@ -4019,6 +4019,381 @@ end
 $roles$;
 `,
         down: undefined,
+      },
+    ],
+  },
+  search: {
+    name: 'search',
+    kind: 'feature',
+    requires: [],
+    files: [
+      {
+        version: '0001',
+        slug: 'add_search',
+        path: 'sql/modules/search/0001_add_search.sql',
+        privilege: 'CREATE on the database; calling add_search takes ownership of the table, unaccented_language CREATE on the schema',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'add_search' }, { kind: 'function', schema: 'tenon', name: 'unaccented_language' }],
+        sha256: '93d731ee7a403db02f93375c156de43f80941ba9f832f15fb959c590cf335594',
+        sql: `-- Full-text search on a table: a column of words, its indexes, and languages that do not mind accents.
+--
+-- purpose: one call makes a table searchable:
+--     select tenon.add_search('public.articles', '{"title": "A", "body": "D"}', 'english', policy_column => 'tenant_id', trigram_columns => '{title}')
+--   It adds a generated column (words tsvector), which no write can forget, and the indexes. Adding the column rewrites the
+--   table under a lock that nobody reads through: on a large one do it when there is time, and build the indexes apart:
+--   with build => false they are not made but returned, as statements to run one by one outside a transaction.
+--   policy_column is the column that row-level security compares: indexes lead with it, because @@ is not leakproof and
+--   the policy goes first. What is served through the words themselves under row security is 0002's function.
+--   A text is read up to 250,000 characters over all columns: a tsvector holds 1 MB and 16,383 positions, and a longer
+--   text would make the write fail.
+--   tenon.unaccented_language('german') makes the configuration public.german_unaccented: with the extension unaccent
+--   in front of the language's own dictionaries, so that cafe finds café. Nothing immutable is needed around unaccent().
+-- parameters: none. add_search: target regclass; columns jsonb, column to weight A, B, C or D; language regconfig; column_name
+--   name default words; policy_column name; trigram_columns text[]; build boolean default true.
+--   unaccented_language: base regconfig, schema name default public
+-- privilege: CREATE on the database; calling add_search takes ownership of the table, unaccented_language CREATE on the schema
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/textsearch-tables.html
+-- requires: none
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.unaccented_language(regconfig, name);
+--   drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], boolean);
+
+create schema if not exists tenon;
+
+create function tenon.add_search(
+  target regclass,
+  columns jsonb,
+  language regconfig,
+  column_name name default 'words',
+  policy_column name default null,
+  trigram_columns text[] default '{}',
+  build boolean default true
+) returns setof text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  most constant integer := 250000;
+  parts text;
+  lead constant text := case when policy_column is null then '' else pg_catalog.quote_ident(policy_column) || ', ' end;
+  how constant text := case when build then '' else 'concurrently ' end;
+  trigram_class text;
+  statement text;
+begin
+  if target is null or language is null or column_name is null or build is null
+    or coalesce(pg_catalog.jsonb_typeof(columns), '') <> 'object' or columns = '{}'
+    or exists (select from pg_catalog.jsonb_each_text(columns) as given where given.value is null or given.value not in ('A', 'B', 'C', 'D'))
+  then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'search_arguments',
+      message = 'add_search: columns is an object of column names and their weights A, B, C or D, and language a text search configuration',
+      hint = $hint$select tenon.add_search('public.articles', '{"title": "A", "body": "D"}', 'english')$hint$;
+  end if;
+  if policy_column is not null and not exists (select from pg_catalog.pg_extension where extname = 'btree_gin') then
+    raise exception using
+      errcode = 'undefined_object',
+      constraint = 'search_btree_gin_missing',
+      message = 'add_search: an index that leads with policy_column takes the extension btree_gin',
+      hint = 'create extension btree_gin';
+  end if;
+  trigram_class := (
+    select pg_catalog.quote_ident(namespace.nspname) || '.gin_trgm_ops'
+    from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace
+    where extension.extname = 'pg_trgm'
+  );
+  if pg_catalog.cardinality(trigram_columns) > 0 and trigram_class is null then
+    raise exception using
+      errcode = 'undefined_object',
+      constraint = 'search_pg_trgm_missing',
+      message = 'add_search: trigram_columns takes the extension pg_trgm',
+      hint = 'create extension pg_trgm';
+  end if;
+
+  -- The weightiest first, so that a phrase does not run from one column into the next by chance of their names.
+  parts := (
+    select pg_catalog.string_agg(
+      pg_catalog.format(
+        'pg_catalog.setweight(pg_catalog.to_tsvector(%L::pg_catalog.regconfig, pg_catalog."left"(coalesce(%I::pg_catalog.text, %L), %s)), %L)',
+        language, given.key, '', most / given.number, given.value
+      ),
+      ' || ' order by given.value, given.key
+    )
+    from (select each.key, each.value, pg_catalog.count(*) over () as number from pg_catalog.jsonb_each_text(columns) as each) as given
+  );
+  execute pg_catalog.format('alter table %s add column %I tsvector not null generated always as (%s) stored', target, column_name, parts);
+  execute pg_catalog.format(
+    'comment on column %s.%I is %L', target, column_name, 'Words of the row for full-text search; made by tenon.add_search.'
+  );
+
+  for statement in
+    select pg_catalog.format('create index %son %s using gin (%s%I)', how, target, lead, column_name)
+    union all
+    select pg_catalog.format('create index %son %s using gin (%s%I %s)', how, target, lead, each.name, trigram_class)
+    from pg_catalog.unnest(trigram_columns) as each(name)
+  loop
+    if build then
+      execute statement;
+    end if;
+    return next statement;
+  end loop;
+end
+$function$;
+comment on function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], boolean) is 'Adds a generated column of words and its indexes to a table, and returns the statements of the indexes: run already, or with build false to be run.';
+
+create function tenon.unaccented_language(base regconfig, schema name default 'public') returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  made text;
+  unaccent text;
+  mapping record;
+begin
+  unaccent := (
+    select pg_catalog.format('%I.%I', namespace.nspname, dictionary.dictname)
+    from pg_catalog.pg_ts_dict as dictionary
+    join pg_catalog.pg_namespace as namespace on namespace.oid = dictionary.dictnamespace
+    join pg_catalog.pg_depend as owned on owned.classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass and owned.objid = dictionary.oid and owned.deptype = 'e'
+    join pg_catalog.pg_extension as extension on extension.oid = owned.refobjid
+    where extension.extname = 'unaccent'
+    order by dictionary.oid
+    limit 1
+  );
+  if unaccent is null then
+    raise exception using
+      errcode = 'undefined_object',
+      constraint = 'search_unaccent_missing',
+      message = 'unaccented_language takes the extension unaccent',
+      hint = 'create extension unaccent';
+  end if;
+  made := (select pg_catalog.format('%I.%I', schema, cfgname || '_unaccented') from pg_catalog.pg_ts_config where oid = base);
+  execute pg_catalog.format('create text search configuration %s (copy = %s)', made, base);
+  -- Words that can hold accents: those of ASCII alone, numbers, addresses and so on stay as they are.
+  for mapping in
+    select token.alias,
+      pg_catalog.string_agg(pg_catalog.format('%I.%I', namespace.nspname, dictionary.dictname), ', ' order by mapped.mapseqno) as dictionaries
+    from pg_catalog.pg_ts_config as config
+    join pg_catalog.pg_ts_config_map as mapped on mapped.mapcfg = config.oid
+    join pg_catalog.pg_ts_dict as dictionary on dictionary.oid = mapped.mapdict
+    join pg_catalog.pg_namespace as namespace on namespace.oid = dictionary.dictnamespace
+    cross join lateral pg_catalog.ts_token_type(config.cfgparser) as token
+    where config.oid = base and token.tokid = mapped.maptokentype
+      and token.alias in ('word', 'hword', 'hword_part', 'numword', 'numhword', 'hword_numpart')
+    group by token.alias
+  loop
+    execute pg_catalog.format(
+      'alter text search configuration %s alter mapping for %I with %s, %s', made, mapping.alias, unaccent, mapping.dictionaries
+    );
+  end loop;
+  return made;
+end
+$function$;
+comment on function tenon.unaccented_language(regconfig, name) is 'Makes a text search configuration like another that does not mind accents, and returns its name: english becomes english_unaccented.';
+
+revoke all on function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], boolean) from public;
+revoke all on function tenon.unaccented_language(regconfig, name) from public;
+`,
+        down: `drop function tenon.unaccented_language(regconfig, name);
+drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], boolean);`,
+      },
+      {
+        version: '0002',
+        slug: 'search_function',
+        path: 'sql/modules/search/0002_search_function.sql',
+        privilege: 'ownership of the table; CREATE on its schema',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'add_search_function' }],
+        sha256: '264f6b8dd419baa15f3c08a681248db5b08a7c6b482ed15c7f5a2ca3782284b0',
+        sql: `-- tenon.add_search_function(): a function through which a search under row-level security is served by the index of the words.
+--
+-- purpose: under row security a condition of the query is used on an index only when its operator is leakproof, and @@ is
+--   not: whatever the index, a session reads every row that its policy leaves. Where these are many, make
+--     select tenon.add_search_function('public.articles', 'articles_tenant_policy')
+--   It makes public.search_articles(query tsquery, …), which runs with its owner's rights, asks what the policy asks and
+--   the words, both by the index, and gives keys and ranks and nothing else. Whoever joins the table with them reads its
+--   rows under its policies as ever; \`through\` of searchRows does.
+--   Why nobody sees more by it: the text of the policy stands in it, it takes no condition from its caller, and only the
+--   roles of the policy may call it. It compares the policy with what it was when it was made and fails when that was
+--   changed, dropped, or joined by a restrictive one: make it again then (drop it first).
+--   Refused are policies that look into other tables or at the current role, which would give other answers to an owner,
+--   and a table with restrictive policies. A function that the policy calls is called as the owner: one that reads
+--   tables under row security must be SECURITY DEFINER itself, as those of the module tenancy are.
+--   As with any index that several tenants share, how long a search takes depends on the words of all of them.
+-- parameters: none. add_search_function: target regclass, policy name, column_name name default words, function_name name
+--   default search_ and the name of the table; search_scope: target regclass, policy name
+-- privilege: ownership of the table; CREATE on its schema
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/rules-privileges.html
+-- requires: none
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.add_search_function(regclass, name, name, name);
+--   drop function tenon.search_scope(regclass, name);
+
+-- Everything that the answer of a search function stands on: as text, to be compared. Null when it may give none.
+create function tenon.search_scope(target regclass, policy name) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  select pg_catalog.pg_get_expr(scope.polqual, scope.polrelid)
+      || (select pg_catalog.string_agg(coalesce(role.rolname, 'public'), ', ' order by role.rolname)
+          from pg_catalog.unnest(scope.polroles) as granted(oid)
+          left join pg_catalog.pg_roles as role on role.oid = granted.oid)
+  from pg_catalog.pg_policy as scope
+  join pg_catalog.pg_class as class on class.oid = scope.polrelid and class.relrowsecurity
+  where scope.polrelid = search_scope.target and scope.polname = search_scope.policy
+    and scope.polpermissive and scope.polcmd in ('r', '*')
+    and not exists (
+      select from pg_catalog.pg_policy as narrowing
+      where narrowing.polrelid = scope.polrelid and not narrowing.polpermissive and narrowing.polcmd in ('r', '*')
+    );
+end;
+comment on function tenon.search_scope(regclass, name) is 'What a policy for SELECT says and to whom, as text; null when there is no such policy, or a restrictive one beside it.';
+
+create function tenon.add_search_function(
+  target regclass,
+  policy name,
+  column_name name default 'words',
+  function_name name default null
+) returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  class record;
+  scope record;
+  key record;
+  made text;
+  signature text;
+  scope_text constant text := tenon.search_scope(target, policy);
+  grantees text;
+begin
+  select relation.relname, relation.relnamespace, relation.relforcerowsecurity, namespace.nspname into class
+  from pg_catalog.pg_class as relation
+  join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
+  where relation.oid = target;
+  select found.oid, pg_catalog.pg_get_expr(found.polqual, found.polrelid) as expression, found.polroles into scope
+  from pg_catalog.pg_policy as found where found.polrelid = target and found.polname = policy;
+  if scope_text is null then
+    raise exception using
+      errcode = 'undefined_object',
+      constraint = 'search_policy_unfit',
+      message = pg_catalog.format('%s has no permissive policy %I for SELECT, or has a restrictive one', target, policy),
+      hint = 'name the policy that lets sessions read; rows that restrictive policies hide would take the places of others';
+  end if;
+  if pg_catalog.regexp_replace(scope.expression, $re$'[^']*'$re$, '', 'g')
+      ~ '\\m(CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER|pg_has_role|has_[a-z_]+_privilege|row_security_active)\\M'
+    or exists (
+      select from pg_catalog.pg_depend as reference
+      where reference.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and reference.objid = scope.oid
+        and reference.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and reference.refobjid <> target
+    )
+  then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'search_policy_owner',
+      message = pg_catalog.format('policy %I of %s looks into another table or at the current role: as the owner it would say something else', policy, target),
+      hint = 'move that into a SECURITY DEFINER function that the policy calls';
+  end if;
+  select attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) as type into key
+  from pg_catalog.pg_index as index
+  join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = index.indkey[0]
+  where index.indrelid = target and index.indisprimary and index.indnkeyatts = 1;
+  if key is null then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'search_key',
+      message = pg_catalog.format('%s has no primary key of one column', target),
+      hint = 'give it one: results are joined by it';
+  end if;
+
+  -- Planned for each query: which index is right depends on how rare its words are.
+  made := coalesce(function_name, pg_catalog."left"('search_' || class.relname, 63));
+  signature := pg_catalog.format(
+    '%I.%I(tsquery, real[], integer, boolean, bigint, real, %s)', class.nspname, made, key.type
+  );
+  execute pg_catalog.format(
+    $create$create function %1$I.%2$I(
+      query tsquery,
+      weights real[] default '{0.1, 0.2, 0.4, 1}',
+      normalization integer default 0,
+      cover boolean default false,
+      most bigint default null,
+      after_rank real default null,
+      after_key %3$s default null
+    ) returns table (search_key %3$s, search_rank real)
+      language plpgsql stable security definer
+      set search_path = ''
+      set plan_cache_mode = force_custom_plan
+      as %4$L$create$,
+    class.nspname, made, key.type,
+    pg_catalog.format(
+      $body$
+#variable_conflict use_column
+begin
+  if tenon.search_scope(%1$L, %2$L) is distinct from %3$L then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'search_policy_changed',
+      message = 'the policy that this search was made for is not what it was',
+      hint = 'drop the function and call tenon.add_search_function again';
+  end if;
+  return query
+  select found.search_key, found.search_rank
+  from (
+    select %4$I.%5$I as search_key,
+      case when %6$I.cover
+        then pg_catalog.ts_rank_cd(%6$I.weights, %4$I.%7$I, %6$I.query, %6$I.normalization)
+        else pg_catalog.ts_rank(%6$I.weights, %4$I.%7$I, %6$I.query, %6$I.normalization)
+      end as search_rank
+    from %8$s
+    where (%9$s) and %4$I.%7$I operator(pg_catalog.@@) %6$I.query
+  ) as found
+  where %6$I.after_rank is null or found.search_rank < %6$I.after_rank
+    or (found.search_rank = %6$I.after_rank and found.search_key > %6$I.after_key)
+  order by found.search_rank desc, found.search_key
+  limit %6$I.most;
+end$body$,
+      target, policy, scope_text, class.relname, key.attname, made, column_name, target, scope.expression
+    )
+  );
+  execute pg_catalog.format(
+    'comment on function %s is %L', signature,
+    pg_catalog.format('Keys and ranks of rows of %s that a query finds under its policy %s; made by tenon.add_search_function.', target, policy)
+  );
+  grantees := (
+    select pg_catalog.string_agg(coalesce(pg_catalog.quote_ident(role.rolname), 'public'), ', ')
+    from pg_catalog.unnest(scope.polroles) as granted(oid)
+    left join pg_catalog.pg_roles as role on role.oid = granted.oid
+  );
+  execute pg_catalog.format('revoke all on function %s from public', signature);
+  execute pg_catalog.format('grant execute on function %s to %s', signature, grantees);
+  -- Under FORCE ROW LEVEL SECURITY the function's owner would see nothing without it.
+  if class.relforcerowsecurity and not exists (
+    select from pg_catalog.pg_policy where polrelid = target and polname = 'search_definer_policy'
+  ) then
+    execute pg_catalog.format('create policy search_definer_policy on %s for select to current_user using (true)', target);
+  end if;
+  return pg_catalog.format('%I.%I', class.nspname, made);
+end
+$function$;
+comment on function tenon.add_search_function(regclass, name, name, name) is 'Makes the function that searches a table by its index under what a policy says, and returns its name. searchRows takes it as option through.';
+
+-- search_scope stays with everybody: the functions call it as their owners, and it says what pg_policies says.
+revoke all on function tenon.add_search_function(regclass, name, name, name) from public;
+`,
+        down: `drop function tenon.add_search_function(regclass, name, name, name);
+drop function tenon.search_scope(regclass, name);`,
       },
     ],
   },

@@ -93,9 +93,7 @@ export function serverHint(
   }
   if (isRemoteAnswer(fields)) return hintsByCode[code]
   if (isRaised(fields)) return raisedHint
-  return (
-    unsupportedHints[`${fields.sqlstate} ${fields.routine}`] ?? hintsBySqlstate[fields.sqlstate] ?? hintsByCode[code]
-  )
+  return hintsByRoutine[`${fields.sqlstate} ${fields.routine}`] ?? hintsBySqlstate[fields.sqlstate] ?? hintsByCode[code]
 }
 
 // RAISE and the other languages' ways to raise can put any text under any SQLSTATE, a row's value included, and foreign
@@ -172,10 +170,17 @@ function columnOf(names: ErrorObjectNames): string {
 const raisedHint =
   'a function in the database raised this; its text may hold row values and is left out: test sqlstate, or give the exception one of its own'
 
-// 0A000 covers hundreds of refusals; the reporting function tells the two that sessions meet.
-const unsupportedHints: Readonly<Record<string, string>> = {
+// Some states cover hundreds of refusals; the reporting function tells those apart that sessions meet.
+const malformedQuery =
+  'a tsquery is malformed: operators are & | ! <->, a word with others in it stands in quotes; what people type is read by websearch'
+
+const hintsByRoutine: Readonly<Record<string, string>> = {
   '0A000 DoCopy': 'COPY FROM does not work under row-level security: insert with unnest or jsonb_to_recordset',
   '0A000 RevalidateCachedQuery': 'the columns of the result changed since the statement was prepared; run it again',
+  '42704 regconfigin': 'no text search configuration has that name: `select cfgname from pg_ts_config` lists them',
+  '42601 makepol': malformedQuery,
+  '42601 prssyntaxerror': malformedQuery,
+  '42601 gettoken_query_standard': malformedQuery,
 }
 
 const hintsBySqlstate: Readonly<Record<string, string>> = {

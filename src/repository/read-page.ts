@@ -5,6 +5,7 @@
  */
 import { ExplainNode, SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
+import { assertCursorKeys, type CursorValues, cursorText, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import {
   aliased,
@@ -17,12 +18,10 @@ import {
   constant,
   isNotNull,
   isNull,
-  parameter,
   type Sql,
 } from '../kernel/expressions.ts'
 import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
 import { baseTypeOf, freeName, type Qualifier, reference, refuse, tableNode } from './columns.ts'
-import { assertCursorKeys, type CursorValues, fingerprint, fromCursor, toCursor } from './cursor.ts'
 import { type OrderTerm, reversed, totalOrder } from './order.ts'
 import { type Reading, type Row, readRows } from './read-rows.ts'
 
@@ -71,15 +70,23 @@ export async function readPage(
   const { cursorKeys } = factsOf(executorOf(executor))
   assertCursorKeys(cursorKeys)
   const order = totalOrder(table, reading.order)
-  const madeFor = fingerprint(table, order)
+  const madeFor = fingerprint([
+    table.schema,
+    table.name,
+    order.map(({ column, direction, nulls }) => [column, direction, nulls]),
+  ])
   const backward = before !== undefined
   const scan = backward ? reversed(order) : order
   const qualifier = reading.load.length > 0 && reading.strategy !== 'batch' ? table.key : undefined
   const cursor = after ?? before
   const place =
-    cursor === undefined ? [] : [afterNode(table, scan, fromCursor(table, madeFor, cursor, cursorKeys), qualifier)]
+    cursor === undefined ? [] : [afterNode(table, scan, fromCursor(table.name, madeFor, cursor, cursorKeys), qualifier)]
   const texts = order.map(
-    ({ column }, i) => [freeName(table, `tenonc${i}`), textNode(table, column, qualifier)] as const,
+    ({ column }, i) =>
+      [
+        freeName(table, `tenonc${i}`),
+        cursorText(reference(table, column, qualifier), baseTypeOf(table.columns[column] as ColumnMetadata)),
+      ] as const,
   )
   const totalName = freeName(table, 'tenontotal')
   const rows = await readRows(
@@ -173,16 +180,6 @@ async function estimate(executor: Executor, { table, where }: Reading, options: 
     readonly Plan?: { readonly 'Plan Rows'?: number }
   }[]
   return found
-}
-
-/** Times as JSON writes them: with their microseconds, whatever the session's DateStyle. */
-const times = new Set(['date', 'timestamp', 'timestamptz'].map((name) => `pg_catalog.${name}`))
-
-function textNode(table: TableMetadata, key: string, qualifier: Qualifier): Sql {
-  const column = reference(table, key, qualifier)
-  return times.has(baseTypeOf(table.columns[key] as ColumnMetadata))
-    ? binary(call('to_jsonb', column), '#>>', parameter([]))
-    : cast(column, 'text')
 }
 
 /** What is true of the rows after a place. */

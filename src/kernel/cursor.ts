@@ -1,14 +1,13 @@
 /**
  * Cursors of pages: the place of a row in an order, as text of the database, signed.
  *
- * Owns that a cursor is taken only for the order it was made for, and only as it was made. What it holds is no secret from whoever was given
+ * Owns that a cursor is taken only for what it was made for, and only as it was made. What it holds is no secret from whoever was given
  * the row; what it cannot do is ask for something else.
  */
 import { Buffer } from 'node:buffer'
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { TenonError } from '../kernel/errors.ts'
-import type { TableMetadata } from '../kernel/metadata.ts'
-import type { OrderTerm } from './order.ts'
+import { TenonError } from './errors.ts'
+import { binary, call, cast, parameter, type Sql } from './expressions.ts'
 
 /** Values of the order's columns, as text; null is null. */
 export type CursorValues = readonly (string | null)[]
@@ -16,14 +15,9 @@ export type CursorValues = readonly (string | null)[]
 /** Bytes of a signature that are kept. */
 const signatureBytes = 16
 
-/** What says that two orders are the same: what a cursor is made for, and taken for. */
-export function fingerprint(table: TableMetadata, order: readonly OrderTerm[]): string {
-  const text = JSON.stringify([
-    table.schema,
-    table.name,
-    order.map(({ column, direction, nulls }) => [column, direction, nulls]),
-  ])
-  return createHash('sha256').update(text).digest('base64url').slice(0, 8)
+/** What says that two questions are the same: what a cursor is made for, and taken for. */
+export function fingerprint(question: unknown): string {
+  return createHash('sha256').update(JSON.stringify(question)).digest('base64url').slice(0, 8)
 }
 
 function sign(key: string, body: string): Buffer {
@@ -46,15 +40,14 @@ export function toCursor(madeFor: string, values: CursorValues, keys: readonly s
   return `${body}.${sign(keys[0] ?? '', body).toString('base64url')}`
 }
 
-/** @throws {TenonError} CURSOR_INVALID */
-export function fromCursor(
-  table: TableMetadata,
-  madeFor: string,
-  cursor: string,
-  keys: readonly string[],
-): CursorValues {
-  const invalid = (message: string, hint: string) =>
-    new TenonError({ code: 'CURSOR_INVALID', message, hint, table: table.name })
+/**
+ * The values that a cursor holds.
+ *
+ * @param table - its name, for errors
+ * @throws {TenonError} CURSOR_INVALID
+ */
+export function fromCursor(table: string, madeFor: string, cursor: string, keys: readonly string[]): CursorValues {
+  const invalid = (message: string, hint: string) => new TenonError({ code: 'CURSOR_INVALID', message, hint, table })
   const [body = '', signature = '', ...more] = typeof cursor === 'string' ? cursor.split('.') : []
   const given = Buffer.from(signature, 'base64url')
   const isOurs = (key: string) => given.length === signatureBytes && timingSafeEqual(given, sign(key, body))
@@ -72,4 +65,12 @@ export function fromCursor(
       'Ask with the order of the page it came from, or begin with the first page.',
     )
   return values
+}
+
+/** Times as JSON writes them: with their microseconds, whatever the session's DateStyle. */
+const times = new Set(['date', 'timestamp', 'timestamptz'].map((name) => `pg_catalog.${name}`))
+
+/** A value as a cursor holds it, so that it reads back as the same in any session. */
+export function cursorText(column: Sql, typeName: string): Sql {
+  return times.has(typeName) ? binary(call('to_jsonb', column), '#>>', parameter([])) : cast(column, 'text')
 }
