@@ -28,6 +28,7 @@ export type {
   Load,
   LoadOptions,
   OrderBy,
+  RangeConditions,
   Result,
   RowOf,
   ScalarConditions,

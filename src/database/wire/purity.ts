@@ -20,7 +20,8 @@ export const pureFunctions: ReadonlySet<string> = new Set(
     'now nth_value ntile nullif num_nulls octet_length percent_rank percentile_cont percentile_disc position power random rank regexp_replace repeat ' +
     'replace reverse right round row row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
     'to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector phraseto_tsquery plainto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd ' +
-    'translate trim trunc unnest upper uuid_generate_v4 width_bucket'
+    'translate trim trunc unnest upper uuid_generate_v4 width_bucket ' +
+    'area array_cat array_replace broadcast center family host inet_same_family isempty lower_inf masklen netmask network range_merge set_masklen upper_inf'
   ).split(' '),
 )
 
@@ -28,7 +29,12 @@ export const pureFunctions: ReadonlySet<string> = new Set(
  * The same of well-known extensions. A name of these is harmless only on a database where every function that has it belongs to one of the
  * extensions that sql/checks/login.sql lists.
  */
-export const extensionFunctions: ReadonlySet<string> = new Set('similarity word_similarity strict_word_similarity unaccent'.split(' '))
+export const extensionFunctions: ReadonlySet<string> = new Set(
+  (
+    'similarity word_similarity strict_word_similarity unaccent akeys avals each hstore_to_jsonb slice index lca nlevel subpath ' +
+    'inner_product vector_dims'
+  ).split(' '),
+)
 
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
 const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
