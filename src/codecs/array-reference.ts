@@ -75,7 +75,10 @@ export class ArrayReference<Item> extends ValueReference<Item[] | null> {
     // Kysely compiles a step of a JSON path by itself to `[place]`, which is how arrays are read.
     const leg: JSONPathLegNode = { kind: 'JSONPathLegNode', type: 'ArrayLocation', value: place }
     return expressionOf(
-      JSONReferenceNode.create(inBrackets(node) as never, leg as unknown as Parameters<typeof JSONReferenceNode.create>[1]),
+      JSONReferenceNode.create(
+        inBrackets(node) as never,
+        leg as unknown as Parameters<typeof JSONReferenceNode.create>[1],
+      ),
     )
   }
 

@@ -215,7 +215,6 @@ export class Circle extends Shape {
   }
 }
 
-
 /** Any of the geometric values. */
 export type GeometricValue = Point | Line | LineSegment | Box | Path | Polygon | Circle
 
@@ -290,6 +289,5 @@ const twoOf = ([a, b]: readonly [Point, Point, ...Point[]]): [Point, Point] => [
  */
 export const geometricCodec: Codec = {
   name: 'geometric',
-  parserOf: ({ schema, name }) =>
-    schema === 'pg_catalog' && Object.hasOwn(parsers, name) ? parsers[name] : undefined,
+  parserOf: ({ schema, name }) => (schema === 'pg_catalog' && Object.hasOwn(parsers, name) ? parsers[name] : undefined),
 }

@@ -46,6 +46,8 @@ export class Range<T> {
    * @param bounds - default `[)`: from the lower bound on, up to and without the upper
    * @throws {TenonError} PARAMETER_INVALID when the upper bound is below the lower one, or one is undefined
    */
+  static of(lower: null, upper: null, bounds?: RangeBounds): Range<never>
+  static of<T>(lower: T | null, upper: T | null, bounds?: RangeBounds): Range<T>
   static of<T>(lower: T | null, upper: T | null, bounds: RangeBounds = '[)'): Range<T> {
     if (lower === undefined || upper === undefined)
       refuseValue('a bound of a range is undefined', 'Pass null for a range without that bound.')

@@ -125,7 +125,11 @@ export function innerText(value: unknown, prepare: Prepare = prepareAlone): stri
       return value
     case 'number':
       // Dates and instants have infinities that are numbers in JavaScript; these words are those of every type that has them.
-      return value === Number.POSITIVE_INFINITY ? 'infinity' : value === Number.NEGATIVE_INFINITY ? '-infinity' : numberText(value)
+      return value === Number.POSITIVE_INFINITY
+        ? 'infinity'
+        : value === Number.NEGATIVE_INFINITY
+          ? '-infinity'
+          : numberText(value)
     case 'bigint':
     case 'boolean':
       return String(value)

@@ -115,7 +115,8 @@ export class SparseVector {
 
 function assertFinite(values: readonly unknown[]): void {
   assertNumbers(values, 'a vector')
-  if (!values.every(Number.isFinite)) refuseValue('a value of a vector is not finite', 'pgvector has no NaN or infinity.')
+  if (!values.every(Number.isFinite))
+    refuseValue('a value of a vector is not finite', 'pgvector has no NaN or infinity.')
 }
 
 const parsers: Readonly<Record<string, (text: string) => Vector | SparseVector>> = {

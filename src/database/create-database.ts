@@ -102,8 +102,7 @@ export class Database<DB> implements AsyncDisposable {
     const managed = new Set(this.#settings)
     const plans = new StatementPlans((setting) => managed.has(setting))
     const { metadata, codecs = [] } = options
-    this.#parsers =
-      metadata === undefined && codecs.length === 0 ? undefined : new ValueParsers(metadata, codecs)
+    this.#parsers = metadata === undefined && codecs.length === 0 ? undefined : new ValueParsers(metadata, codecs)
     const source = this.#source(options.connection, options.pool)
     this.#pool = new VerifiedPool({
       source,

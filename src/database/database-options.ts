@@ -109,7 +109,10 @@ export function checkDatabaseOptions(options: unknown): void {
     checkPlugins(metadata, (options as Readonly<Record<string, unknown>>)['plugins'])
   }
   const { codecs, cursorKeys } = options as Readonly<Record<string, unknown>>
-  if (codecs !== undefined && !(Array.isArray(codecs) && codecs.every((codec) => typeof codec?.parserOf === 'function')))
+  if (
+    codecs !== undefined &&
+    !(Array.isArray(codecs) && codecs.every((codec) => typeof codec?.parserOf === 'function'))
+  )
     throw new TenonError({
       code: 'OPTION_INVALID',
       message: 'codecs is not a list of codecs',

@@ -80,7 +80,11 @@ export async function readFacts(
 ): Promise<Facts> {
   const { unit, loss } = await line.run([
     hideSchemasStep,
-    { text: checks.login, name: '', values: encodeParameters([roles, [...pureFunctions], [...extensionFunctions]], {}) },
+    {
+      text: checks.login,
+      name: '',
+      values: encodeParameters([roles, [...pureFunctions], [...extensionFunctions]], {}),
+    },
     ...(parsers === undefined ? [] : [parsers.step()]),
   ])
   if (unit.error !== undefined) throw fromServerError(serverErrorFields(unit.error))

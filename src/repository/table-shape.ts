@@ -151,10 +151,10 @@ export interface ArrayConditions<Item, Value> {
 type ConditionOf<Value> = [Value] extends [Range<infer Bound> | Multirange<infer Bound>]
   ? Value | string | RangeConditions<Value, Bound>
   : [Value] extends [Scalar]
-  ? Value | ([Value] extends [string] ? TextConditions<Value> : ScalarConditions<Value>)
-  : [Value] extends [readonly (infer Item)[]]
-    ? Value | ArrayConditions<Item, Value> | JsonFilter<Value>
-    : JsonFilter<Value>
+    ? Value | ([Value] extends [string] ? TextConditions<Value> : ScalarConditions<Value>)
+    : [Value] extends [readonly (infer Item)[]]
+      ? Value | ArrayConditions<Item, Value> | JsonFilter<Value>
+      : JsonFilter<Value>
 
 /** A filter: a value is equality, null is null, an object of conditions asks for more; of a json column a filter of its document. */
 export type Where<T extends AnyTable> = {

@@ -5,7 +5,7 @@
  * undefined is an error, so that a variable that was not set never widens a query.
  */
 import { OperatorNode, type SelectQueryNode, UnaryOperationNode } from 'kysely'
-import { rangeOrValue } from '../codecs/index.ts'
+import { isComposite, rangeOrValue } from '../codecs/index.ts'
 import { json } from '../jsonb/index.ts'
 import {
   all,
@@ -23,6 +23,7 @@ import {
   type Sql,
 } from '../kernel/expressions.ts'
 import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
+import { arrayTypeOf } from './array-values.ts'
 import { baseTypeOf, columnOf, kindOf, plainValue, type Qualifier, rangeKindOf, reference, refuse } from './columns.ts'
 import { fromRelated, ownedBy, relatedTables } from './related-rows.ts'
 
@@ -229,11 +230,14 @@ class ConditionCompiler {
   }
 
   #items(values: readonly unknown[]): Sql {
-    return parameter(values.map((value) => plainValue(this.#table, this.#key, value)))
+    const items = values.map((value) => plainValue(this.#table, this.#key, value))
+    return items.some(isComposite) ? bound(items, arrayTypeOf(this.#table, this.#key)) : parameter(items)
   }
 
   #value(value: unknown): Sql {
-    return parameter(plainValue(this.#table, this.#key, value))
+    const plain = plainValue(this.#table, this.#key, value)
+    // Rows of any type can be compared, so the server does not take the column's for the parameter.
+    return isComposite(plain) ? bound(plain, arrayTypeOf(this.#table, this.#key).slice(0, -2)) : parameter(plain)
   }
 
   #present(name: string, operand: unknown): unknown {

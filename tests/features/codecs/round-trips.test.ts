@@ -55,7 +55,12 @@ beforeAll(async () => {
   const server = createDatabase<Values>({ connection, service: { connection }, trustLogin: true, codecs: allCodecs })
   const embedded = createDatabase<Values>({ connection: pglite, codecs: allCodecs })
   databases = { server, embedded }
-  closing.push(() => server.close(), () => embedded.close(), () => pglite.close(), () => place.drop())
+  closing.push(
+    () => server.close(),
+    () => embedded.close(),
+    () => pglite.close(),
+    () => place.drop(),
+  )
 }, 60_000)
 afterAll(async () => {
   for (const close of closing) await close()
@@ -72,7 +77,28 @@ async function back(kind: (typeof kinds)[number], value: unknown, type: string):
 
 const text = fc.oneof(
   fc.string({ unit: 'binary' }).filter((value) => !value.includes('\0') && value.isWellFormed()),
-  fc.constantFrom('', ' ', 'NULL', 'null', 'empty', '"', '\\', '""', '\\"', ',', '(', ')', '[', ']', '{', '}', '=>', "'", '\n', 'infinity'),
+  fc.constantFrom(
+    '',
+    ' ',
+    'NULL',
+    'null',
+    'empty',
+    '"',
+    '\\',
+    '""',
+    '\\"',
+    ',',
+    '(',
+    ')',
+    '[',
+    ']',
+    '{',
+    '}',
+    '=>',
+    "'",
+    '\n',
+    'infinity',
+  ),
 )
 
 describe.each(kinds)('on %s', (kind) => {
@@ -80,7 +106,11 @@ describe.each(kinds)('on %s', (kind) => {
 
   it('a range of hostile texts comes back as it went', async () => {
     const range = fc
-      .tuple(fc.option(text), fc.option(text), fc.constantFrom('[)' as const, '[]' as const, '()' as const, '(]' as const))
+      .tuple(
+        fc.option(text),
+        fc.option(text),
+        fc.constantFrom('[)' as const, '[]' as const, '()' as const, '(]' as const),
+      )
       .map(([a, b, bounds]) => {
         const swapped = a !== null && b !== null && Buffer.compare(Buffer.from(a), Buffer.from(b)) > 0
         return Range.of(swapped ? b : a, swapped ? a : b, bounds)
@@ -89,7 +119,8 @@ describe.each(kinds)('on %s', (kind) => {
       fc.asyncProperty(fc.array(range, { maxLength: 20, minLength: 20 }), async (ranges) => {
         const found: readonly Range<string>[] = await back(kind, ranges, 'words[]')
         ranges.forEach((given, i) => {
-          const isNone = given.lower !== null && given.lower === given.upper && !(given.lowerInclusive && given.upperInclusive)
+          const isNone =
+            given.lower !== null && given.lower === given.upper && !(given.lowerInclusive && given.upperInclusive)
           expect(found[i]).toStrictEqual(isNone ? Range.empty() : given)
           expect(Range.parse(String(given))).toStrictEqual(given)
         })
@@ -148,7 +179,21 @@ describe.each(kinds)('on %s', (kind) => {
   })
 
   it('texts of hstore as people write them are read as the server reads them', async () => {
-    for (const written of ['a=>1', ' a => NULL , b=>"NULL"', 'a=>1,a=>2', 'a\\==>b', 'a,b=>c', 'k => null', 'a=>b,', 'a=>b,,c=>d', 'a=>=b', 'x"y=>z"', 'a=>,', '"a"=>"\\\\ \\""', '']) {
+    for (const written of [
+      'a=>1',
+      ' a => NULL , b=>"NULL"',
+      'a=>1,a=>2',
+      'a\\==>b',
+      'a,b=>c',
+      'k => null',
+      'a=>b,',
+      'a=>b,,c=>d',
+      'a=>=b',
+      'x"y=>z"',
+      'a=>,',
+      '"a"=>"\\\\ \\""',
+      '',
+    ]) {
       const found: Hstore = await back(kind, written, 'hstore')
       expect(Hstore.parse(written), written).toStrictEqual(found)
     }
@@ -161,7 +206,21 @@ describe.each(kinds)('on %s', (kind) => {
   it('composites come back with every attribute, nested and in arrays', async () => {
     const type = 'deep."Odd, ""Type"""'
     const attributes = [
-      'a', '__proto__', 'toJSON', 'constructor', 'moods', 'price', 'list', 'doc', 'docs', 'at', 'bytes', 'during', 'spot', 'attrs', 'flag',
+      'a',
+      '__proto__',
+      'toJSON',
+      'constructor',
+      'moods',
+      'price',
+      'list',
+      'doc',
+      'docs',
+      'at',
+      'bytes',
+      'during',
+      'spot',
+      'attrs',
+      'flag',
     ]
     const typed = attributes.map((name) => ({
       name,
@@ -190,10 +249,18 @@ describe.each(kinds)('on %s', (kind) => {
         ])
         const given = composite(typed, values)
         const found = await back(kind, given, type)
-        expect(Object.entries(found)).toEqual(attributes.map((name) => [name, Object.entries(given).find(([key]) => key === name)?.[1]]))
-        const pair = composite(['inner_value', 'others', 'plain'], { inner_value: given, others: [found, null], plain: one })
+        expect(Object.entries(found)).toEqual(
+          attributes.map((name) => [name, Object.entries(given).find(([key]) => key === name)?.[1]]),
+        )
+        const pair = composite(['inner_value', 'others', 'plain'], {
+          inner_value: given,
+          others: [found, null],
+          plain: one,
+        })
         const again: Composite<{ inner_value: object; others: object[] }> = await back(kind, pair, 'outer_pair')
-        expect(again).toEqual(composite(['inner_value', 'others', 'plain'], { inner_value: found, others: [found, null], plain: one }))
+        expect(again).toEqual(
+          composite(['inner_value', 'others', 'plain'], { inner_value: found, others: [found, null], plain: one }),
+        )
         expect(await back(kind, again, 'outer_pair')).toEqual(again)
         expect(await back(kind, [again, null], 'outer_pair[]')).toEqual([again, null])
       }),
