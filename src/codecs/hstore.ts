@@ -33,7 +33,7 @@ export class Hstore extends Map<string, string | null> {
       if (match === null) return refuseText('an hstore')
       at += match[0].length
       const raw = quoted ? match[0].slice(1, -1) : match[0]
-      return { value: raw.replace(/\\([^])/g, '$1'), quoted }
+      return { value: raw.replace(/\\(.)/gs, '$1'), quoted }
     }
     if (typeof text !== 'string') refuseText('an hstore')
     skip()
@@ -86,10 +86,10 @@ export class Hstore extends Map<string, string | null> {
 }
 
 const space = /[ \t-\r]*/y
-const quotedWord = /"(?:[^"\\]|\\[^])*"/y
+const quotedWord = /"(?:[^"\\]|\\.)*"/sy
 // A key ends before =, a value before a comma; what they begin with may be anything else.
-const bareKey = /(?:[^ \t-\r"=\\]|\\[^])(?:[^ \t-\r=\\]|\\[^])*/y
-const bareValue = /(?:[^ \t-\r"\\]|\\[^])(?:[^ \t-\r,\\]|\\[^])*/y
+const bareKey = /(?:[^ \t-\r"=\\]|\\.)(?:[^ \t-\r=\\]|\\.)*/sy
+const bareValue = /(?:[^ \t-\r"\\]|\\.)(?:[^ \t-\r,\\]|\\.)*/sy
 
 const quote = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`
 

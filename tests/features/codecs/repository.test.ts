@@ -44,7 +44,7 @@ const booking = {
   id: 1,
   roomId: 1,
   during: stay,
-  days: Range.of(new Date(2024, 2, 1), Number.POSITIVE_INFINITY),
+  days: Range.of<Date | number>(new Date(2024, 2, 1), Number.POSITIVE_INFINITY),
   guest: home,
   extras: Hstore.from({ __: 'x' }),
   marks: [new Point(0, -1), null],
