@@ -86,10 +86,10 @@ export class Hstore extends Map<string, string | null> {
 }
 
 const space = /[ \t-\r]*/y
-const quotedWord = /"(?:[^"\\]|\\.)*"/sy
+const quotedWord = /"[^"\\]*(?:\\.[^"\\]*)*"/sy
 // A key ends before =, a value before a comma; what they begin with may be anything else.
-const bareKey = /(?:[^ \t-\r"=\\]|\\.)(?:[^ \t-\r=\\]|\\.)*/sy
-const bareValue = /(?:[^ \t-\r"\\]|\\.)(?:[^ \t-\r,\\]|\\.)*/sy
+const bareKey = /(?:[^ \t-\r"=\\]|\\.)[^ \t-\r=\\]*(?:\\.[^ \t-\r=\\]*)*/sy
+const bareValue = /(?:[^ \t-\r"\\]|\\.)[^ \t-\r,\\]*(?:\\.[^ \t-\r,\\]*)*/sy
 
 const quote = (text: string) => `"${text.replace(/["\\]/g, '\\$&')}"`
 
