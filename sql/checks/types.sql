@@ -7,13 +7,21 @@
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
 -- Source: https://www.postgresql.org/docs/current/catalog-pg-type.html
-with recursive coded as (
-  select t.oid, n.nspname, t.typname, t.typtype, t.typarray, e.extname,
-    coalesce(r.rngsubtype, m.rngsubtype) as subtype, t.typrelid
+with recursive beneath as (
+  select d.oid as domain, d.typbasetype as base from pg_catalog.pg_type as d where d.typtype = 'd'
+  union all
+  select b.domain, d.typbasetype from beneath as b join pg_catalog.pg_type as d on d.oid = b.base where d.typtype = 'd'
+),
+plain as (
+  select b.domain, b.base from beneath as b join pg_catalog.pg_type as t on t.oid = b.base where t.typtype <> 'd'
+),
+coded as (
+  select t.oid, n.nspname, t.typname, t.typtype, e.extname, t.typrelid, coalesce(p.base, r.rngsubtype, m.rngsubtype) as subtype
   from pg_catalog.pg_type as t
   join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
   left join pg_catalog.pg_range as r on r.rngtypid = t.oid
   left join pg_catalog.pg_range as m on m.rngmultitypid = t.oid
+  left join plain as p on p.domain = coalesce(r.rngsubtype, m.rngsubtype)
   left join pg_catalog.pg_depend as d
     on d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and d.objid = t.oid and d.deptype = 'e'
   left join pg_catalog.pg_extension as e on e.oid = d.refobjid
@@ -25,11 +33,18 @@ with recursive coded as (
     ))
   )
 ),
+attributes as (
+  select a.attrelid, a.attnum, a.attname, coalesce(p.base, a.atttypid) as type
+  from pg_catalog.pg_attribute as a
+  left join plain as p on p.domain = a.atttypid
+  where a.attrelid in (select c.typrelid from coded as c where c.typtype = 'c') and a.attnum > 0 and not a.attisdropped
+),
 elements as (
   select t.typarray as array_type, t.oid, t.typtype, t.typbasetype, t.typdelim
   from pg_catalog.pg_type as t
   join pg_catalog.pg_namespace as n on n.oid = t.typnamespace
-  where t.typarray <> 0 and (n.nspname || '.' || t.typname = any ($1::text[]) or t.oid in (select c.oid from coded as c))
+  where t.typarray <> 0 and (n.nspname || '.' || t.typname = any ($1::text[])
+    or t.oid in (select c.oid from coded as c) or t.typarray in (select a.type from attributes as a))
   union all
   select e.array_type, b.oid, b.typtype, b.typbasetype, b.typdelim
   from elements as e
@@ -44,11 +59,11 @@ select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::
     'kind', case c.typtype when 'b' then 'base' when 'c' then 'composite' when 'r' then 'range' else 'multirange' end,
     'extension', c.extname,
     'subtype', c.subtype::bigint,
-    'attributes', (
-      select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.atttypid::bigint) order by a.attnum)
-      from pg_catalog.pg_attribute as a
-      where c.typtype = 'c' and a.attrelid = c.typrelid and a.attnum > 0 and not a.attisdropped
-    )
+    'attributes', case when c.typtype = 'c' then (
+      select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.type::bigint) order by a.attnum), '[]')
+      from attributes as a
+      where a.attrelid = c.typrelid
+    ) end
   ))), '[]') from coded as c) as coded,
   (select max(oid) from pg_catalog.pg_type)::bigint as newest
 from elements as e

@@ -106,6 +106,23 @@ const unpadded = (value: string): string => {
   pointInput: `const pointInput = z.union([z.string(), point.transform(({ x, y }) => \`(\${x},\${y})\`)]);`,
   circle: `const circle = z.object({ x: float, y: float, radius: float });`,
   circleInput: `const circleInput = z.union([z.string(), circle.refine(({ radius }) => !(radius < 0)).transform(({ x, y, radius }) => \`<(\${x},\${y}),\${radius}>\`)]);`,
+  codec: `// Values of tenon/codecs say what they are, whichever copy of the package made them.
+const codec = <T>(name: string) =>
+  z.custom<T>((value) => Object.prototype.toString.call(value) === \`[object \${name}]\`, \`Expected a value of \${name}\`);`,
+  isRangeOf: `const isRangeOf = (range: { readonly lower: unknown; readonly upper: unknown }, bound: z.ZodType) =>
+  [range.lower, range.upper].every(
+    // Dates have infinities, which are numbers.
+    (value) => value === null || value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY || bound.safeParse(value).success,
+  );`,
+  range: `const range = <T>(bound: z.ZodType<T>) =>
+  codec<Range<T>>("Range").refine((value) => isRangeOf(value, bound), "Expected other bounds");`,
+  multirange: `const multirange = <T>(bound: z.ZodType<T>) =>
+  codec<Multirange<T>>("Multirange").refine(
+    ({ ranges }) => ranges.every((range) => isRangeOf(range, bound)),
+    "Expected other bounds",
+  );`,
+  composite: `const composite = <T>(attributes: z.ZodRawShape) =>
+  codec<T>("Composite").refine((value) => z.object(attributes).safeParse(value).success, "Expected other attributes");`,
   json: `const json = <T>() => z.custom<T>((value) => value !== undefined);`,
   isJson: `// jsonb, unlike json, holds no NUL and no half of a surrogate pair.
 const isJson = (value: unknown, stored: boolean): boolean => {

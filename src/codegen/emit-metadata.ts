@@ -5,6 +5,7 @@
  */
 import { metadataContract } from '../generated/metadata-contract.ts'
 import { ownedColumns } from '../kernel/related.ts'
+import { codecImport } from './codec-shapes.ts'
 import { banner } from './emit-types.ts'
 import type { FunctionModel } from './functions.ts'
 import { identifiersIn } from './identifiers.ts'
@@ -74,6 +75,7 @@ export function emitMetadata(model: Model, types: string, importExtension: strin
     banner(metadata.format),
     '\n',
     names.has('Selectable') ? 'import type { Selectable } from "kysely";\n' : '',
+    codecImport(metadata.codecs, names),
     `import type { ${imported.join(', ')} } from "./types${importExtension}";\n`,
     `\n${metadataContract.trim()}\n`,
     `\n${ownTypes}`,

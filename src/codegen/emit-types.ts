@@ -4,6 +4,7 @@
  * Owns what a column's type looks like. Which type that is was decided by the model.
  */
 import { TenonError } from '../kernel/errors.ts'
+import { codecImport } from './codec-shapes.ts'
 import { genericDefinitions, typeDefinitions, typeNotes } from './definitions.ts'
 import { identifiersIn } from './identifiers.ts'
 import { withoutDirective } from './json-types.ts'
@@ -124,7 +125,9 @@ function definitionsFor(
   { metadata }: Model,
   body: string,
 ): readonly string[] {
-  const types = typeDefinitions(metadata.parsers)
+  const { Circle, Point, ...others } = typeDefinitions(metadata.parsers)
+  const types: Readonly<Record<string, string | undefined>> =
+    metadata.codecs?.includes('geometric') === true ? others : { ...others, Circle, Point }
   const { Generated } = codegen.GLOBAL_DEFINITIONS
   const foreign: Readonly<Record<string, ConstructorParameters<Serializer['AliasDeclarationNode']>[1]>> = {
     ...(Generated === undefined ? {} : { Generated }),
@@ -157,11 +160,12 @@ function definitionsFor(
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, definition]) => definition)
 }
 
-function importsFor({ imports }: Model, text: string): string {
+function importsFor({ imports, metadata }: Model, text: string): string {
   const names = identifiersIn(text)
   const used = ['ColumnType', 'GeneratedAlways'].filter((name) => names.has(name))
   return [
     ...(used.length === 0 ? [] : [`import type { ${used.join(', ')} } from "kysely";\n`]),
+    codecImport(metadata.codecs, names),
     ...(names.has('z') ? ['import type { z } from "zod";\n'] : []),
     ...imports.map(({ name, local, from }) => {
       const clause = name === local ? name : `${name} as ${local}`

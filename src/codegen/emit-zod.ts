@@ -6,6 +6,7 @@
  */
 import { CheckTranslator } from './check-expression.ts'
 import { type CheckValue, nullConstant } from './check-values.ts'
+import { codecImport } from './codec-shapes.ts'
 import { zodDefinitions } from './definitions.ts'
 import { banner } from './emit-types.ts'
 import { identifiersIn } from './identifiers.ts'
@@ -46,6 +47,7 @@ export async function emitZod(model: Model, importExtension: string): Promise<st
   const typeNames = ['JsonValue', 'PostgresInterval'].filter((name) => names.has(name))
   const imports = [
     'import { z } from "zod";\n',
+    codecImport(model.metadata.codecs, names),
     ...(typeNames.length === 0 ? [] : [`import type { ${typeNames.join(', ')} } from "./types${importExtension}";\n`]),
     ...model.imports.map(({ name, local, from, isSchema }) => {
       const clause = name === local ? name : `${name} as ${local}`

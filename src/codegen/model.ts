@@ -5,7 +5,8 @@
  */
 import { TenonError } from '../kernel/errors.ts'
 import { type ColumnMetadata, type Metadata, metadataFormat, type TableMetadata } from '../kernel/metadata.ts'
-import type { Catalog, CatalogColumn, CatalogConstraint, CatalogRelation } from './catalog.ts'
+import type { Catalog, CatalogColumn, CatalogConstraint, CatalogRelation, CatalogType } from './catalog.ts'
+import { codecTypeNames } from './codec-shapes.ts'
 import { type FunctionModel, FunctionReader } from './functions.ts'
 import { type JsonImport, JsonTypes } from './json-types.ts'
 import { createNameMapper, type NameMapper, TypeNames } from './names.ts'
@@ -74,7 +75,7 @@ class ModelBuilder {
   readonly #options: ResolvedCodegenOptions
   readonly #names: NameMapper
   readonly #relations: ReadonlyMap<string, CatalogRelation>
-  readonly #typeNames = new TypeNames()
+  readonly #typeNames: TypeNames
   readonly #types: TypeReader
   readonly #views: ViewReader
   readonly #json: JsonTypes
@@ -84,6 +85,7 @@ class ModelBuilder {
     this.#catalog = catalog
     this.#options = options
     this.#names = createNameMapper(options.camelCase)
+    this.#typeNames = new TypeNames(options.codecs.length === 0 ? [] : codecTypeNames)
     this.#relations = new Map(catalog.relations.map((relation) => [relation.oid, relation]))
     this.#types = new TypeReader(catalog.types, options, this.#typeNames)
     this.#views = new ViewReader(this.#relations, catalog.rules, (column) => this.#isNotNull(column))
@@ -127,6 +129,7 @@ class ModelBuilder {
       metadata: {
         format: metadataFormat,
         parsers: this.#options.parsers,
+        ...(this.#options.codecs.length === 0 ? {} : { codecs: this.#options.codecs }),
         camelCase: this.#options.camelCase !== false,
         roles: this.#catalog.roles,
         ...types.metadata,
@@ -240,6 +243,7 @@ class ModelBuilder {
       typeName: use.typeName,
       ...this.#baseOf(use),
       ...(use.element === undefined ? {} : { array: true }),
+      ...rangeOf(use.base),
       ...(nullable ? { nullable } : {}),
       ...(optional ? { optional: true } : {}),
       ...(insertable ? {} : { insertable }),
@@ -300,6 +304,12 @@ class ModelBuilder {
         columns.map((column) => [column.key, column.metadata.name] as const),
       )
   }
+}
+
+/** The names of the server's own ranges say what they are. */
+function rangeOf({ schema, kind }: CatalogType): Pick<ColumnMetadata, 'range'> {
+  if (schema === 'pg_catalog' || (kind !== 'r' && kind !== 'm')) return {}
+  return { range: kind === 'r' ? 'range' : 'multirange' }
 }
 
 function isCheck(constraint: CatalogConstraint): constraint is CatalogConstraint & { readonly expression: string } {

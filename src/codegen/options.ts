@@ -1,5 +1,6 @@
 /** Options of the code generator, checked when they are given. */
 import type { CamelCasePluginOptions } from 'kysely'
+import { type CodecName, codecNames } from '../kernel/codec.ts'
 import { TenonError } from '../kernel/errors.ts'
 import type { ParserChoices } from '../kernel/metadata.ts'
 
@@ -32,6 +33,11 @@ export interface CodegenOptions {
   readonly date?: ParserChoices['date'] | undefined
   /** `timestamp` and `timestamptz` columns. Default `Date`. */
   readonly timestamp?: ParserChoices['timestamp'] | undefined
+  /**
+   * Codecs of tenon/codecs that `createDatabase` is given: columns of their types have their values. Default none, and these columns are
+   * text.
+   */
+  readonly codecs?: readonly CodecName[] | undefined
   /** Elements of arrays may be null, which PostgreSQL cannot forbid by type. Default no. */
   readonly nullableElements?: boolean | undefined
   /** Types of json columns by `table.column` or `schema.table.column`, before any `@json` in the column's comment. */
@@ -51,6 +57,7 @@ export interface ResolvedCodegenOptions {
   readonly partitions: boolean
   readonly camelCase: boolean | CamelCasePluginOptions
   readonly parsers: ParserChoices
+  readonly codecs: readonly CodecName[]
   readonly nullableElements: boolean
   readonly json: Readonly<Record<string, JsonColumnType>>
   readonly importExtension: string
@@ -67,7 +74,7 @@ const choices = {
 
 const lists = ['schemas', 'defaultSchemas', 'include', 'exclude']
 const flags = ['partitions', 'nullableElements', 'supabase']
-const known = [...Object.keys(choices), ...lists, ...flags, 'camelCase', 'json']
+const known = [...Object.keys(choices), ...lists, ...flags, 'camelCase', 'codecs', 'json']
 
 /** Fills in defaults. @throws {TenonError} OPTION_INVALID */
 export function resolveCodegenOptions(options: CodegenOptions): ResolvedCodegenOptions {
@@ -93,6 +100,7 @@ export function resolveCodegenOptions(options: CodegenOptions): ResolvedCodegenO
   }
   if (!['undefined', 'boolean'].includes(typeof options.camelCase) && !isRecord(options.camelCase))
     throw invalid('codegen option camelCase is neither true, false nor options', 'Pass camelCase: true.')
+  checkCodecs(options.codecs)
   checkJson(options.json)
   return {
     schemas: options.schemas,
@@ -107,11 +115,21 @@ export function resolveCodegenOptions(options: CodegenOptions): ResolvedCodegenO
       date: options.date ?? 'Date',
       timestamp: options.timestamp ?? 'Date',
     },
+    codecs: codecNames.filter((name) => options.codecs?.includes(name)),
     nullableElements: options.nullableElements ?? false,
     json: options.json ?? {},
     importExtension: options.importExtension ?? '.js',
     supabase: options.supabase ?? false,
   }
+}
+
+function checkCodecs(codecs: unknown): void {
+  const names: readonly unknown[] = codecNames
+  if (codecs !== undefined && !(Array.isArray(codecs) && codecs.every((name) => names.includes(name))))
+    throw invalid(
+      'codegen option codecs is not a list of codecs',
+      `Pass names of these: ${codecNames.map((name) => `'${name}'`).join(', ')}.`,
+    )
 }
 
 function checkJson(json: CodegenOptions['json']): void {

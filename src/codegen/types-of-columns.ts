@@ -3,6 +3,7 @@
  */
 import type { DomainMetadata, Metadata } from '../kernel/metadata.ts'
 import type { CatalogType } from './catalog.ts'
+import { codecShape } from './codec-shapes.ts'
 import { type TypeNames, toPropertyKey } from './names.ts'
 import type { ResolvedCodegenOptions } from './options.ts'
 import { arrayShape, isServers, type Shape, scalarShape } from './type-shapes.ts'
@@ -137,6 +138,12 @@ export class TypeReader {
       this.#enums.set(type.oid, { typeName, labels: type.labels ?? [], comment: type.comment })
       return { select: typeName, insert: typeName, row: typeName, input: typeName, json: typeName }
     }
+    const shape = this.#plainShape(type, typmod)
+    const { codecs } = this.#options
+    return codecShape(type, shape, codecs, (attribute) => this.resolve(attribute).shape) ?? shape
+  }
+
+  #plainShape(type: CatalogType, typmod: number): Shape {
     const shape = scalarShape({ type, typmod }, this.#options.parsers)
     if (type.kind === 'c') return { ...shape, json: this.#compositeJson(type) }
     if (type.kind === 'r' || type.kind === 'm') return { ...shape, json: 'z.string()' }

@@ -2,7 +2,7 @@
  * The options of a database and of its service, checked when they are given, so that a wrong one is told at once and not by the first query.
  */
 import { CamelCasePlugin, type KyselyPlugin, type LogConfig } from 'kysely'
-import type { Codec } from '../kernel/codec.ts'
+import { type Codec, codecNames } from '../kernel/codec.ts'
 import { TenonError } from '../kernel/errors.ts'
 import { assertMetadata, type Metadata } from '../kernel/metadata.ts'
 import type { Observer } from '../kernel/observe.ts'
@@ -121,6 +121,7 @@ export function checkDatabaseOptions(options: unknown): void {
       message: 'codecs is not a list of codecs',
       hint: "Pass codecs: [rangeCodec], from 'tenon/codecs'.",
     })
+  if (metadata !== undefined) checkCodecs(metadata, codecs ?? [])
   const isKey = (key: unknown) => typeof key === 'string' && key.length >= 32
   if (cursorKeys !== undefined && !(Array.isArray(cursorKeys) && cursorKeys.length > 0 && cursorKeys.every(isKey)))
     throw new TenonError({
@@ -156,6 +157,25 @@ export function checkDatabaseOptions(options: unknown): void {
       hint: 'Pass 256, or 0 to prepare nothing.',
     })
   }
+}
+
+/** Generated types are those that codecs give, or do not give. */
+function checkCodecs({ codecs: declared = [] }: Metadata, codecs: readonly Codec[]): void {
+  const given = codecs.map(({ name }) => name)
+  const missing = declared.filter((name) => !given.includes(name))
+  if (missing.length > 0)
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: `the generated types are those of codecs that are not given: ${missing.join(', ')}`,
+      hint: `Pass codecs: [${missing.map((name) => `${name}Codec`).join(', ')}], from 'tenon/codecs', or generate again without them.`,
+    })
+  const strange = codecNames.filter((name) => given.includes(name) && !declared.includes(name))
+  if (strange.length > 0)
+    throw new TenonError({
+      code: 'OPTION_INVALID',
+      message: `the generated types are not those of the given codecs: ${strange.join(', ')}`,
+      hint: `Generate again with codecs: [${strange.map((name) => `'${name}'`).join(', ')}] in tenon.config.ts.`,
+    })
 }
 
 /** Generated types have the keys that documents have. */

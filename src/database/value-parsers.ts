@@ -32,7 +32,10 @@ export class ValueParsers {
   readonly #codecs: readonly Codec[]
   readonly #arrays = new Map<number, ArrayType>()
   readonly #coded = new Map<number, CodecType>()
+  readonly #codedNames = new Map<string, number>()
   #known = false
+  /** How often types were learned: parsers are made of what was known. */
+  #times = 0
   /** The highest oid when the types were asked for: a higher one is of a type that was made since. */
   #newest = 0
 
@@ -81,7 +84,21 @@ export class ValueParsers {
 
   /** The parser of a type by name, for values that come inside of JSON as the text that PostgreSQL gives. */
   byName(typeName: string, array: boolean): TypeParser {
-    return parserByName(typeName, array, (oid) => this.#scalars.get(oid))
+    const plain = parserByName(typeName, array, (oid) => this.#scalars.get(oid))
+    if (this.#codecs.length === 0) return plain
+    // Asked for before the query, and with it the types, went to the server.
+    let found: TypeParser | undefined
+    return (text) => {
+      found ??= this.#codedByName(typeName, array) ?? plain
+      return found(text)
+    }
+  }
+
+  #codedByName(typeName: string, array: boolean): TypeParser | undefined {
+    const oid = this.#codedNames.get(typeName)
+    if (oid === undefined) return undefined
+    const parse = this.#own(oid)
+    return array ? (text) => readArray(text, parse, typeName === 'pg_catalog.box' ? ';' : ',') : parse
   }
 
   /** The answer; without one nothing is known. */
@@ -90,39 +107,61 @@ export class ValueParsers {
     if (row === undefined) return
     this.#arrays.clear()
     this.#coded.clear()
+    this.#codedNames.clear()
     // sql/checks/types.sql has exactly these shapes.
     for (const type of row.types as readonly ArrayType[]) this.#arrays.set(type[0], type)
-    for (const type of row.coded as readonly CodecType[]) this.#coded.set(type.oid, type)
+    for (const type of row.coded as readonly CodecType[]) {
+      this.#coded.set(type.oid, type)
+      this.#codedNames.set(`${type.schema}.${type.name}`, type.oid)
+    }
     this.#newest = Number(row.newest)
+    this.#times++
     this.#known = true
   }
 
   readonly #over = (inner: TypeParsers): TypeParsers => {
+    const made = new Map<number, TypeParser>()
+    let times = this.#times
     const parserOf = (oid: number): TypeParser => {
-      const scalar = this.#scalars.get(oid)
-      if (scalar !== undefined) return scalar
-      const array = this.#arrays.get(oid)
-      if (array !== undefined) {
-        const [, element, delimiter] = array
-        const parse = parserOf(element)
-        return (text) => readArray(text, parse, delimiter)
+      if (times !== this.#times) made.clear()
+      times = this.#times
+      let parse = made.get(oid)
+      if (parse === undefined) {
+        parse = this.#make(oid, parserOf, inner)
+        // What is not known yet may be by the next time.
+        if (oid <= this.#newest) made.set(oid, parse)
       }
-      const coded = this.#coded.get(oid)
-      for (const codec of coded === undefined ? [] : this.#codecs) {
-        const parse = codec.parserOf(coded as CodecType, parserOf)
-        if (parse !== undefined) return parse
-      }
-      return oid > this.#newest ? this.#newer(oid, parserOf, inner(oid)) : inner(oid)
+      return parse
     }
     return parserOf
   }
 
-  /** Of a type that was made after the types were asked for: they are asked for again, and what could be an array is not given as text. */
+  /** Without a connection: on top of pg's own. */
+  readonly #own = this.#over((oid) => pg.types.getTypeParser(oid, 'text') as TypeParser)
+
+  #make(oid: number, parserOf: TypeParsers, inner: TypeParsers): TypeParser {
+    const scalar = this.#scalars.get(oid)
+    if (scalar !== undefined) return scalar
+    const array = this.#arrays.get(oid)
+    if (array !== undefined) {
+      const [, element, delimiter] = array
+      const parse = parserOf(element)
+      return (text) => readArray(text, parse, delimiter)
+    }
+    const coded = this.#coded.get(oid)
+    for (const codec of coded === undefined ? [] : this.#codecs) {
+      const parse = codec.parserOf(coded as CodecType, parserOf)
+      if (parse !== undefined) return parse
+    }
+    return oid > this.#newest ? this.#newer(oid, parserOf, inner(oid)) : inner(oid)
+  }
+
+  /** Of a type that was made after the types were asked for: they are asked for again, and what could be of another form is not given as text. */
   #newer(oid: number, parserOf: TypeParsers, own: TypeParser): TypeParser {
     return (text) => {
       if (oid <= this.#newest) return parserOf(oid)(text)
       this.#known = false
-      if (!text.startsWith('{')) return own(text)
+      if (!(this.#codecs.length > 0 ? /^(?:[{[(<"]|empty$)/ : /^\{/).test(text)) return own(text)
       throw new TenonError({
         code: 'QUERY_DATA',
         message: 'the result has a type that was made after the types of the database were read',

@@ -1,8 +1,13 @@
 /**
  * How values of types beyond the plain ones are read: the contract between the folders that know such a type and the database object.
  *
- * Owns the shape alone. Values that go to the server write themselves, with `toPostgres()`.
+ * Owns the shape and the names alone. Values that go to the server write themselves, with `toPostgres()`.
  */
+
+/** Codecs of tenon/codecs by their names: those that code can be generated for. */
+export const codecNames = ['composite', 'geometric', 'hstore', 'range', 'vector'] as const
+
+export type CodecName = (typeof codecNames)[number]
 
 /** A type as the catalog of the connected database has it. */
 export interface CodecType {
@@ -12,9 +17,9 @@ export interface CodecType {
   readonly kind: 'base' | 'composite' | 'range' | 'multirange'
   /** The extension that it belongs to. */
   readonly extension?: string
-  /** Of a range or multirange: the type of its bounds. */
+  /** Of a range or multirange: the type of its bounds, beneath every domain. */
   readonly subtype?: number
-  /** Of a composite: its attributes, in order. */
+  /** Of a composite: its attributes, in order, with types beneath every domain. */
   readonly attributes?: readonly { readonly name: string; readonly type: number }[]
 }
 

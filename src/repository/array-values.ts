@@ -7,7 +7,7 @@ import { toParameterText } from '../database/index.ts'
 import { bound, call, cast, type Sql } from '../kernel/expressions.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
-import { columnOf, isJson, plainValue } from './columns.ts'
+import { baseTypeOf, columnOf, isJson, plainValue } from './columns.ts'
 
 /** The type of an array of a column's values. */
 export function arrayTypeOf(table: TableMetadata, key: string): string {
@@ -22,9 +22,12 @@ export function unnestNode(table: TableMetadata, key: string, values: readonly u
   const json = isJson(column)
   const type = arrayTypeOf(table, key)
   const plain = values.map((value) => (value === undefined ? null : json ? plainValue(table, key, value) : value))
-  if (array !== true) return call('unnest', bound(plain, type))
+  // Arrays of box have semicolons between their items, which texts and nulls do not tell.
+  const isBox = baseTypeOf(column) === 'pg_catalog.box'
+  if (array !== true && !isBox) return call('unnest', bound(plain, type))
   // Arrays of arrays would be one array with more dimensions: each goes as the text of an array.
   const texts = plain.map((value) => (value === null ? null : toParameterText(value)))
   // A domain over an array is one by itself.
-  return cast(call('unnest', bound(texts, 'text[]')), sqlType.endsWith('[]') ? type : type.slice(0, -2))
+  const isArray = array === true && sqlType.endsWith('[]')
+  return cast(call('unnest', bound(texts, 'text[]')), isArray ? type : type.slice(0, -2))
 }

@@ -12,8 +12,6 @@ import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
 /** What conditions a column knows. */
 export type ColumnKind = 'json' | 'array' | 'range' | 'tsvector' | 'scalar'
 
-const ranges = /(?:range|multirange)$/
-
 /** A reference to a place of the query: no qualifier while only one table is in it. */
 export type Qualifier = string | undefined
 
@@ -47,7 +45,14 @@ export function kindOf(column: ColumnMetadata): ColumnKind {
   if (array === true) return 'array'
   if (name === 'pg_catalog.jsonb' || name === 'pg_catalog.json') return 'json'
   if (name === 'pg_catalog.tsvector') return 'tsvector'
-  return name.startsWith('pg_catalog.') && ranges.test(name) ? 'range' : 'scalar'
+  return rangeKindOf(column) === undefined ? 'scalar' : 'range'
+}
+
+/** Whether a column is a range or a multirange; undefined when it is neither. */
+export function rangeKindOf(column: ColumnMetadata): 'range' | 'multirange' | undefined {
+  const name = baseTypeOf(column)
+  if (!name.startsWith('pg_catalog.')) return column.range
+  return name.endsWith('multirange') ? 'multirange' : name.endsWith('range') ? 'range' : undefined
 }
 
 /** Whether a column, or its elements, are json of either kind. */

@@ -29,6 +29,7 @@ export type {
   Load,
   LoadOptions,
   OrderBy,
+  RangeConditions,
   Result,
   RowOf,
   ScalarConditions,

@@ -4,6 +4,7 @@
  * Types are read off the table one step at a time, so that a query costs the compiler what it asks for and not what the schema holds.
  */
 import type { Insertable, Selectable, Updateable } from 'kysely'
+import type { Multirange, Range } from '../codecs/index.ts'
 import type { JsonFilter, JsonPatch } from '../jsonb/index.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 
@@ -123,6 +124,18 @@ export interface TextConditions<Value> extends ScalarConditions<Value> {
   readonly adjacent?: string
 }
 
+/** Conditions on ranges and multiranges as values of tenon/codecs; a text is one as PostgreSQL writes it. */
+export interface RangeConditions<Value, Bound> extends ScalarConditions<Value | string> {
+  /** `@>`: all of a range, or a value. */
+  readonly contains?: Range<Bound> | Multirange<Bound> | Bound | string
+  /** `<@` */
+  readonly containedBy?: Range<Bound> | Multirange<Bound> | string
+  /** `&&` */
+  readonly overlaps?: Range<Bound> | Multirange<Bound> | string
+  /** `-|-` */
+  readonly adjacent?: Range<Bound> | Multirange<Bound> | string
+}
+
 /** Conditions on arrays. */
 export interface ArrayConditions<Item, Value> {
   readonly eq?: Value | null
@@ -135,11 +148,13 @@ export interface ArrayConditions<Item, Value> {
   readonly isNull?: boolean
 }
 
-type ConditionOf<Value> = [Value] extends [Scalar]
-  ? Value | ([Value] extends [string] ? TextConditions<Value> : ScalarConditions<Value>)
-  : [Value] extends [readonly (infer Item)[]]
-    ? Value | ArrayConditions<Item, Value> | JsonFilter<Value>
-    : JsonFilter<Value>
+type ConditionOf<Value> = [Value] extends [Range<infer Bound> | Multirange<infer Bound>]
+  ? Value | string | RangeConditions<Value, Bound>
+  : [Value] extends [Scalar]
+    ? Value | ([Value] extends [string] ? TextConditions<Value> : ScalarConditions<Value>)
+    : [Value] extends [readonly (infer Item)[]]
+      ? Value | ArrayConditions<Item, Value> | JsonFilter<Value>
+      : JsonFilter<Value>
 
 /** A filter: a value is equality, null is null, an object of conditions asks for more; of a json column a filter of its document. */
 export type Where<T extends AnyTable> = {

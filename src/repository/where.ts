@@ -5,6 +5,7 @@
  * undefined is an error, so that a variable that was not set never widens a query.
  */
 import { OperatorNode, type SelectQueryNode, UnaryOperationNode } from 'kysely'
+import { isComposite, rangeOrValue } from '../codecs/index.ts'
 import { json } from '../jsonb/index.ts'
 import {
   all,
@@ -22,7 +23,8 @@ import {
   type Sql,
 } from '../kernel/expressions.ts'
 import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { baseTypeOf, columnOf, kindOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
+import { arrayTypeOf } from './array-values.ts'
+import { baseTypeOf, columnOf, kindOf, plainValue, type Qualifier, rangeKindOf, reference, refuse } from './columns.ts'
 import { fromRelated, ownedBy, relatedTables } from './related-rows.ts'
 
 type Conditions = Readonly<Record<string, unknown>>
@@ -118,14 +120,6 @@ const rangeOperators: Readonly<Record<string, string>> = {
   overlaps: '&&',
   adjacent: '-|-',
 }
-const subtypes: Readonly<Record<string, string>> = {
-  int4range: 'int4',
-  int8range: 'int8',
-  numrange: 'numeric',
-  daterange: 'date',
-  tsrange: 'timestamp',
-  tstzrange: 'timestamptz',
-}
 const arrayOperators: Readonly<Record<string, string>> = { hasAll: '@>', containedBy: '<@', hasAny: '&&' }
 
 class ConditionCompiler {
@@ -192,15 +186,11 @@ class ConditionCompiler {
     }
   }
 
-  /** A range is written with its bounds; `contains` takes a value of it too. */
+  /** A range is written with its bounds, or a value of tenon/codecs; `contains` takes a value of it too. */
   #rangeOrValue(name: string, operand: unknown): Sql {
-    const isRange = typeof operand === 'string' && /^\s*(?:[[({]|empty\s*$)/i.test(operand)
-    if (isRange || name !== 'contains') return this.#value(operand)
-    const type = baseTypeOf(columnOf(this.#table, this.#key))
-    const subtype = subtypes[type.replace('pg_catalog.', '').replace('multirange', 'range')]
-    return subtype === undefined
-      ? this.#refuse('contains takes a range', "Pass it as text: '[1,1]'.")
-      : bound(operand, subtype)
+    const range = rangeKindOf(columnOf(this.#table, this.#key)) ?? 'range'
+    const isText = typeof operand === 'string'
+    return this.#value(name === 'contains' || !isText ? rangeOrValue(operand, range) : operand)
   }
 
   #array(name: string, operand: unknown): Sql {
@@ -240,11 +230,14 @@ class ConditionCompiler {
   }
 
   #items(values: readonly unknown[]): Sql {
-    return parameter(values.map((value) => plainValue(this.#table, this.#key, value)))
+    const items = values.map((value) => plainValue(this.#table, this.#key, value))
+    return items.some(isComposite) ? bound(items, arrayTypeOf(this.#table, this.#key)) : parameter(items)
   }
 
   #value(value: unknown): Sql {
-    return parameter(plainValue(this.#table, this.#key, value))
+    const plain = plainValue(this.#table, this.#key, value)
+    // Rows of any type can be compared, so the server does not take the column's for the parameter.
+    return isComposite(plain) ? bound(plain, arrayTypeOf(this.#table, this.#key).slice(0, -2)) : parameter(plain)
   }
 
   #present(name: string, operand: unknown): unknown {

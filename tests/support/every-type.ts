@@ -1,3 +1,17 @@
+import {
+  Box,
+  Circle,
+  Hstore,
+  isComposite,
+  isMultirange,
+  isRange,
+  Line,
+  LineSegment,
+  Path,
+  Point,
+  Polygon,
+} from '../../src/codecs/index.ts'
+
 /**
  * Every column type that generated code has to be right about: how it is declared, values that a query takes, and how each looks in a row,
  * for the default choices.
@@ -157,7 +171,36 @@ export function toExpression(value: unknown): string {
   if (value instanceof Date) return `new Date(${value.getTime()})`
   if (value instanceof Uint8Array) return `Buffer.from(${JSON.stringify(Buffer.from(value).toString('hex'))}, "hex")`
   if (Array.isArray(value)) return `[${value.map(toExpression).join(', ')}]`
+  const coded = codedExpression(value)
+  if (coded !== undefined) return coded
   const methods = isInterval(value) ? ['toPostgres', 'toISO', 'toISOString'].map((name) => `${name}: () => ""`) : []
   const fields = Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${toExpression(item)}`)
   return `{ ${[...fields, ...methods].join(', ')} }`
 }
+
+/** A value of tenon/codecs, as what makes it. */
+function codedExpression(value: object): string | undefined {
+  const arguments_ = (...values: readonly unknown[]) => `(${values.map(toExpression).join(', ')})`
+  if (isRange(value)) return `Range.of${arguments_(value.lower, value.upper)}`
+  if (isMultirange(value)) return `Multirange.of${arguments_(...value)}`
+  if (isComposite(value)) {
+    const { toPostgres: _, ...attributes } = value
+    return `composite([], { ${Object.entries(attributes)
+      .map(([key, item]) => `${JSON.stringify(key)}: ${toExpression(item)}`)
+      .join(', ')} })`
+  }
+  if (value instanceof Hstore) return 'new Hstore()'
+  if (value instanceof Point) return `new Point${arguments_(value.x, value.y)}`
+  if (value instanceof Circle) return `new Circle${arguments_(value.x, value.y, value.radius)}`
+  if (value instanceof Line) return `new Line${arguments_(value.a, value.b, value.c)}`
+  if (value instanceof LineSegment) return `new LineSegment${arguments_(value.start, value.end)}`
+  if (value instanceof Box) return `new Box${arguments_(value.upperRight, value.lowerLeft)}`
+  if (value instanceof Path) return `new Path${arguments_(value.points, value.isClosed)}`
+  if (value instanceof Polygon) return `new Polygon${arguments_(value.points)}`
+  return undefined
+}
+
+const makers = 'Box, Circle, composite, Hstore, Line, LineSegment, Multirange, Path, Point, Polygon, Range'
+
+/** What such expressions need; none of it is unused. */
+export const codedImport: string = `import { ${makers} } from "tenon/codecs";\nvoid [${makers}];\n`

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
+const sources = fileURLToPath(new URL('../../src/', import.meta.url))
 const packages = fileURLToPath(new URL('../../node_modules/', import.meta.url))
 
 /** Outcome of a compilation. */
@@ -24,6 +25,11 @@ export class GeneratedFolder {
     mkdirSync(join(this.path, 'node_modules/@types'), { recursive: true })
     for (const name of ['kysely', 'zod', '@types/node', 'undici-types'])
       symlinkSync(join(packages, name), join(this.path, 'node_modules', name))
+    // Types of tenon/codecs, which generated code may name.
+    mkdirSync(join(this.path, 'node_modules/tenon'))
+    symlinkSync(join(sources, 'codecs'), join(this.path, 'node_modules/tenon/codecs'))
+    const exports = { './codecs': './codecs/index.ts' }
+    writeFileSync(join(this.path, 'node_modules/tenon/package.json'), JSON.stringify({ type: 'module', exports }))
     writeFileSync(join(this.path, 'package.json'), '{ "type": "module" }')
     this.write(files)
   }

@@ -1,11 +1,17 @@
 /** A shop under row-level security, and its generated tables, on a server and on PGlite: what repositories are tried on. */
+import { hstore } from '@electric-sql/pglite/contrib/hstore'
+import { ltree } from '@electric-sql/pglite/contrib/ltree'
 import { Client } from 'pg'
+import { allCodecs } from '../../src/codecs/index.ts'
 import { type CodegenOptions, generateCode } from '../../src/codegen/index.ts'
 import { createDatabase, type Database, type Session } from '../../src/index.ts'
 import { createRepository } from '../../src/repository/index.ts'
 import { createLogin, createTestDatabase } from './database.ts'
 import { GeneratedFolder } from './generated-code.ts'
 import { bootPglite } from './pglite.ts'
+
+/** What SQL beside the shop's may create. */
+const extensions = { hstore, ltree }
 
 const shopSql = `
   create type mood as enum ('sad', 'ok', 'happy');
@@ -88,6 +94,8 @@ export async function openShop(
   return kind === 'server' ? await onServer(options, more) : await onPglite(options, more)
 }
 
+const codecsOf = ({ codecs = [] }: CodegenOptions) => allCodecs.filter(({ name }) => codecs.some((own) => own === name))
+
 async function onServer(options: CodegenOptions, more: string): Promise<Shop> {
   const place = await createTestDatabase()
   const login = await createLogin(place)
@@ -109,6 +117,7 @@ async function onServer(options: CodegenOptions, more: string): Promise<Shop> {
     connection: login.url,
     service: { connection: url },
     metadata: generated.metadata,
+    codecs: codecsOf(options),
     cursorKeys,
     pool: { max: 6 },
   })
@@ -121,7 +130,7 @@ async function onServer(options: CodegenOptions, more: string): Promise<Shop> {
 }
 
 async function onPglite(options: CodegenOptions, more: string): Promise<Shop> {
-  const pglite = await bootPglite()
+  const pglite = await bootPglite('', extensions)
   await pglite.exec('create role authenticated; create role anon; create role service_role')
   await pglite.exec(shopSql)
   await pglite.exec(wideSql)
@@ -131,7 +140,7 @@ async function onPglite(options: CodegenOptions, more: string): Promise<Shop> {
     (await generateCode(maker.service({ actor: 'test', reason: 'generate' }), options)).files,
   )
   const generated = await folder.import('metadata.ts')
-  const db = createDatabase({ connection: pglite, metadata: generated.metadata })
+  const db = createDatabase({ connection: pglite, metadata: generated.metadata, codecs: codecsOf(options) })
   return await shop(db, folder, generated.tables, undefined, async () => {
     await db.close()
     await pglite.close()

@@ -6,6 +6,7 @@
  */
 import { Buffer } from 'node:buffer'
 import { isDate } from 'node:util/types'
+import { dateText } from '../../kernel/date-text.ts'
 import { TenonError } from '../../kernel/errors.ts'
 import type { WireValue } from './message-writer.ts'
 
@@ -177,9 +178,10 @@ export function jsonDepth(text: string): number {
 
 function arrayLiteral(array: readonly unknown[], depth: number): string {
   if (depth > maxJsonDepth) throw new DepthError()
+  const delimiter = delimiterOf(array)
   let literal = '{'
   for (let i = 0; i < array.length; i++) {
-    if (i > 0) literal += ','
+    if (i > 0) literal += delimiter
     const item = array[i]
     if (typeof item === 'string') literal += quoted(item)
     else if (item === null || item === undefined) literal += 'NULL'
@@ -194,27 +196,17 @@ function arrayLiteral(array: readonly unknown[], depth: number): string {
   return `${literal}}`
 }
 
+/** Values of a type with a delimiter of its own say so; there is one, box. */
+function delimiterOf(array: readonly unknown[]): string {
+  let item = array.find((each) => each !== null && each !== undefined)
+  for (let depth = 0; Array.isArray(item) && depth < 8; depth++) item = item.find((each) => each !== null)
+  const own = typeof item === 'object' && item !== null && 'arrayDelimiter' in item ? item.arrayDelimiter : undefined
+  return own === ';' ? own : ','
+}
+
 /** An item of an array literal. */
 function quoted(text: string): string {
   return `"${/["\\]/.test(text) ? text.replace(/["\\]/g, '\\$&') : text}"`
-}
-
-/** Local time with its offset, as pg writes it: a `timestamp` column keeps the wall clock, a `timestamptz` the instant. */
-function dateText(date: Date): string {
-  if (Number.isNaN(date.getTime())) throw new TypeError('invalid date')
-  const fullYear = date.getFullYear()
-  const year = fullYear < 1 ? 1 - fullYear : fullYear
-  const offset = -date.getTimezoneOffset()
-  const away = Math.abs(offset)
-  return (
-    `${pad(year, 4)}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}` +
-    `T${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}.${pad(date.getMilliseconds(), 3)}` +
-    `${offset < 0 ? '-' : '+'}${pad(Math.floor(away / 60))}:${pad(away % 60)}${fullYear < 1 ? ' BC' : ''}`
-  )
-}
-
-function pad(value: number, width = 2): string {
-  return String(value).padStart(width, '0')
 }
 
 function checkText(text: string, index: number, options: ParameterOptions): string {

@@ -20,7 +20,8 @@ export const pureFunctions: ReadonlySet<string> = new Set(
     'now nth_value ntile nullif num_nulls octet_length percent_rank percentile_cont percentile_disc position power random rank regexp_replace repeat ' +
     'replace reverse right round row row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
     'to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector phraseto_tsquery plainto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd ' +
-    'translate trim trunc tsquery_phrase unnest upper uuid_generate_v4 width_bucket'
+    'translate trim trunc tsquery_phrase unnest upper uuid_generate_v4 width_bucket ' +
+    'area array_cat array_replace broadcast center family host inet_same_family isempty lower_inf masklen netmask network range_merge set_masklen upper_inf'
   ).split(' '),
 )
 
@@ -29,7 +30,10 @@ export const pureFunctions: ReadonlySet<string> = new Set(
  * extensions that sql/checks/login.sql lists.
  */
 export const extensionFunctions: ReadonlySet<string> = new Set(
-  'similarity word_similarity strict_word_similarity unaccent'.split(' '),
+  (
+    'similarity word_similarity strict_word_similarity unaccent akeys avals each hstore_to_jsonb slice index lca nlevel subpath ' +
+    'inner_product vector_dims'
+  ).split(' '),
 )
 
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
