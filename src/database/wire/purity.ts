@@ -28,7 +28,17 @@ export const pureFunctions: ReadonlySet<string> = new Set(
  * The same of well-known extensions. A name of these is harmless only on a database where every function that has it belongs to one of the
  * extensions that sql/checks/login.sql lists.
  */
-export const extensionFunctions: ReadonlySet<string> = new Set('similarity word_similarity strict_word_similarity unaccent'.split(' '))
+export const extensionFunctions: ReadonlySet<string> = new Set(
+  (
+    'similarity word_similarity strict_word_similarity unaccent ' +
+    'st_area st_asgeojson st_asmvt st_asmvtgeom st_astext st_buffer st_centroid st_clusterdbscan st_clusterkmeans ' +
+    'st_collect st_contains st_convexhull st_coveredby st_covers st_crosses st_difference st_distance st_dwithin ' +
+    'st_envelope st_equals st_extent st_forcepolygonccw st_intersection st_intersects st_isempty st_isvalid ' +
+    'st_length st_makeenvelope st_makevalid st_overlaps st_perimeter st_pointonsurface st_segmentize ' +
+    'st_simplifypreservetopology st_tileenvelope st_touches st_transform st_union st_within st_x st_xmax st_xmin ' +
+    'st_y st_ymax st_ymin'
+  ).split(' '),
+)
 
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
 const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
