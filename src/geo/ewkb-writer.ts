@@ -59,17 +59,23 @@ class Writer {
     this.#header(geometry.type, srid)
     switch (geometry.type) {
       case 'Point':
-        return this.#point(geometry.coordinates)
+        this.#point(geometry.coordinates)
+        break
       case 'LineString':
-        return this.#positions(geometry.coordinates)
+        this.#positions(geometry.coordinates)
+        break
       case 'Polygon':
-        return this.#rings(geometry.coordinates)
+        this.#rings(geometry.coordinates)
+        break
       case 'MultiPoint':
-        return this.#each(geometry.coordinates, 'Point', (position) => this.#point(position))
+        this.#each(geometry.coordinates, 'Point', (position) => this.#point(position))
+        break
       case 'MultiLineString':
-        return this.#each(geometry.coordinates, 'LineString', (line) => this.#positions(line))
+        this.#each(geometry.coordinates, 'LineString', (line) => this.#positions(line))
+        break
       case 'MultiPolygon':
-        return this.#each(geometry.coordinates, 'Polygon', (rings) => this.#rings(rings))
+        this.#each(geometry.coordinates, 'Polygon', (rings) => this.#rings(rings))
+        break
       case 'GeometryCollection':
         this.#count(geometry.geometries.length)
         for (const member of geometry.geometries) this.geometry(member)
