@@ -853,7 +853,7 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon_private', name: 'postgis_type' }, { kind: 'function', schema: 'tenon', name: 'add_geo_index' }, { kind: 'function', schema: 'tenon', name: 'add_point_columns' }],
-        sha256: 'd2589673ab623b2c5bc9b3b1aa97db8f1802952fa0570392742e7ba0423560a6',
+        sha256: 'acc2bd1b4fd737a766f4314ab7209a13aa895bfd7ef6e7f8e67aa39ec4592559',
         sql: `-- Indexes of geometries that stay fast under row security.
 --
 -- purpose: PostgreSQL runs no function of an extension on rows that a policy has not let through, so under row security an index on a
@@ -863,7 +863,7 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
 --     select tenon.add_geo_index('public.places', 'location', array['tenant_id']);
 --     select tenon.add_point_columns('public.places', 'location', array['tenant_id']);
 --   PostGIS has to be there when they are called, in whichever schema; a leading column of the GiST index needs btree_gist.
--- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading name[], columns that
+-- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading_columns name[], columns that
 --   come first in the index
 -- privilege: CREATE on the database; calling the functions takes ownership of the table, which the second writes anew
 -- oldest postgresql: 15
@@ -914,7 +914,7 @@ $function$;
 
 comment on function tenon_private.postgis_type(regclass, name) is 'The type of a column of PostGIS, or an error that says what to do.';
 
-create function tenon.add_geo_index(target regclass, column_name name, leading name[] default '{}') returns text
+create function tenon.add_geo_index(target regclass, column_name name, leading_columns name[] default '{}') returns text
   language plpgsql
   set search_path = ''
 as $function$
@@ -923,7 +923,7 @@ declare
   index_name constant name := (table_name || '_' || column_name || '_geo_idx')::name;
 begin
   perform tenon_private.postgis_type(target, column_name);
-  if pg_catalog.cardinality(leading) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
+  if pg_catalog.cardinality(leading_columns) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
     raise exception using
       errcode = 'feature_not_supported',
       constraint = 'geo_btree_gist_missing',
@@ -934,7 +934,7 @@ begin
     'create index %I on %s using gist (%s)',
     index_name, target,
     (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
-     from pg_catalog.unnest(leading || column_name) with ordinality as part(name, place))
+     from pg_catalog.unnest(leading_columns || column_name) with ordinality as part(name, place))
   );
   return index_name;
 end
@@ -942,7 +942,7 @@ $function$;
 
 comment on function tenon.add_geo_index(regclass, name, name[]) is 'Makes a GiST index over the leading columns and the geometry, and returns its name: it serves the nearest first, also under row security.';
 
-create function tenon.add_point_columns(target regclass, column_name name, leading name[] default '{}') returns text
+create function tenon.add_point_columns(target regclass, column_name name, leading_columns name[] default '{}') returns text
   language plpgsql
   set search_path = ''
 as $function$
@@ -973,7 +973,7 @@ begin
     'create index %I on %s (%s)',
     index_name, target,
     (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
-     from pg_catalog.unnest(leading || y || x) with ordinality as part(name, place))
+     from pg_catalog.unnest(leading_columns || y || x) with ordinality as part(name, place))
   );
   return index_name;
 end

@@ -7,7 +7,7 @@ import type { AliasableExpression, Expression, SqlBool } from 'kysely'
 import { all, cast, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import { boxesAround } from './circle-boxes.ts'
 import { assertSameSrid, columnsNode, GeoReference, numberNode, type PointColumns } from './geo-reference.ts'
-import type { BoundingBox, GeographyOfColumn, Geometry, GeometryType } from './geojson.ts'
+import type { BoundingBox, GeographyOfColumn, Geometry, GeometryType, OfKind } from './geojson.ts'
 import { GeometryReference } from './geometry-reference.ts'
 import type { NullOf, TypeOf } from './value-facts.ts'
 
@@ -29,7 +29,7 @@ export type GeographyOperand = Geometry | Expression<GeographyOfColumn<GeometryT
  * select "name" from "places" where st_dwithin("location", cast($1 as geography), cast($2 as float8))
  * ```
  */
-export function geography<V extends GeographyOfColumn<GeometryType> | Geometry | null>(
+export function geography<V extends (Geometry & OfKind<'geography'>) | null>(
   expression: Expression<V>,
 ): GeographyReference<TypeOf<V>, NullOf<V>> {
   return new GeographyReference(nodeOf(expression))

@@ -71,13 +71,16 @@ export type GeometryValue<Type extends GeometryType = GeometryType, S extends nu
 
 declare const kind: unique symbol
 
-/** What a column of type geometry gives; use {@link GeometryColumn} in `DB`. */
-export type GeometryOfColumn<Type extends GeometryType, S extends number> = GeometryValue<Type, S> & {
-  readonly [kind]?: 'geometry'
+/** Says of a column's value, in the type alone, which kind of column it is from; what says nothing fits both. */
+export interface OfKind<Kind extends 'geometry' | 'geography'> {
+  readonly [kind]?: Kind
 }
 
+/** What a column of type geometry gives; use {@link GeometryColumn} in `DB`. */
+export type GeometryOfColumn<Type extends GeometryType, S extends number> = GeometryValue<Type, S> & OfKind<'geometry'>
+
 /** What a column of type geography gives; use {@link GeographyColumn} in `DB`. */
-export type GeographyOfColumn<Type extends GeometryType> = GeometryValue<Type> & { readonly [kind]?: 'geography' }
+export type GeographyOfColumn<Type extends GeometryType> = GeometryValue<Type> & OfKind<'geography'>
 
 /**
  * A column of type `geometry(Type, S)`, for an interface `DB`. Measured in the units of its SRID: degrees for 4326.

@@ -17,7 +17,7 @@ import {
 import { bound, expressionOf, nodeOf, type Sql } from '../kernel/expressions.ts'
 import { assertSrid } from './check-geojson.ts'
 import { countNode, GeoReference, numberNode, type PointColumns } from './geo-reference.ts'
-import type { BoundingBox, Geometry, GeometryOfColumn, GeometryType } from './geojson.ts'
+import type { BoundingBox, Geometry, GeometryOfColumn, GeometryType, OfKind } from './geojson.ts'
 import type { NullOf, SridOf, TypeOf } from './value-facts.ts'
 
 type Condition = AliasableExpression<SqlBool>
@@ -48,13 +48,13 @@ export interface ClusterOptions {
  * select "id" from "parcels" where st_intersects("shape", cast($1 as geometry))
  * ```
  */
-export function geometry<V extends Geometry<GeometryType, 4326> | null>(
+export function geometry<V extends (Geometry<GeometryType, 4326> & OfKind<'geometry'>) | null>(
   expression: Expression<V>,
 ): GeometryReference<TypeOf<V>, 4326, NullOf<V>>
-export function geometry<V extends Geometry<GeometryType, number> | null, const S extends SridOf<V>>(
-  expression: Expression<V>,
-  srid: S,
-): GeometryReference<TypeOf<V>, S, NullOf<V>>
+export function geometry<
+  V extends (Geometry<GeometryType, number> & OfKind<'geometry'>) | null,
+  const S extends SridOf<V>,
+>(expression: Expression<V>, srid: S): GeometryReference<TypeOf<V>, S, NullOf<V>>
 export function geometry(expression: Expression<unknown>, srid = 4326): unknown {
   assertSrid(srid)
   return new GeometryReference(nodeOf(expression), srid)

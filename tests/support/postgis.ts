@@ -3,14 +3,12 @@
  * Two tenants' places with row security, countries and parcels; the extension stands in the schema that a test asks for.
  */
 import { existsSync } from 'node:fs'
-import { postgis } from '@electric-sql/pglite-postgis'
 import type { Kysely } from 'kysely'
 import { Client } from 'pg'
-import { PGlite } from 'pglite-058'
-import { btree_gist } from 'pglite-058/contrib/btree_gist'
 import { type GeographyColumn, type GeometryColumn, type GeometryType, geoCodec } from '../../src/geo/index.ts'
 import { createDatabase, type Database, type Session } from '../../src/index.ts'
 import { createLogin, createTestDatabase } from './database.ts'
+import { bootPglitePostgis } from './pglite-postgis.ts'
 import { startPostgres } from './postgres.ts'
 import { findSystemBinaries } from './postgres-binaries.ts'
 
@@ -77,9 +75,13 @@ export const groundKinds: readonly GroundKind[] = [
   {
     name: 'a server',
     skip: binDir === undefined ? 'PostGIS is not installed here (apt-get install postgresql-postgis)' : undefined,
-    open: (schema) => openServer(schema ?? 'public'),
+    open: (schema = 'public') => openServer(schema),
   },
-  { name: 'PGlite', skip: undefined, open: (schema) => openPglite(schema ?? 'public') },
+  {
+    name: 'PGlite, PostGIS in a schema of its own',
+    skip: undefined,
+    open: (schema = 'extensions') => openPglite(schema),
+  },
 ]
 
 const extensions = (schema: string): string =>
@@ -107,8 +109,9 @@ async function openServer(schema: string): Promise<Ground> {
 }
 
 async function openPglite(schema: string): Promise<Ground> {
-  const pglite = await PGlite.create({ extensions: { postgis, btree_gist } })
-  await pglite.exec(`create role authenticated; create role anon; ${extensions(schema)}; ${fixture}`)
+  const pglite = await bootPglitePostgis(
+    `create role authenticated; create role anon; ${extensions(schema)}; ${fixture}`,
+  )
   const query = async (text: string) => (await pglite.query<Record<string, unknown>>(text)).rows
   return ground({ connection: pglite }, schema, query, () => pglite.close())
 }

@@ -7,7 +7,7 @@
 --     select tenon.add_geo_index('public.places', 'location', array['tenant_id']);
 --     select tenon.add_point_columns('public.places', 'location', array['tenant_id']);
 --   PostGIS has to be there when they are called, in whichever schema; a leading column of the GiST index needs btree_gist.
--- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading name[], columns that
+-- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading_columns name[], columns that
 --   come first in the index
 -- privilege: CREATE on the database; calling the functions takes ownership of the table, which the second writes anew
 -- oldest postgresql: 15
@@ -58,7 +58,7 @@ $function$;
 
 comment on function tenon_private.postgis_type(regclass, name) is 'The type of a column of PostGIS, or an error that says what to do.';
 
-create function tenon.add_geo_index(target regclass, column_name name, leading name[] default '{}') returns text
+create function tenon.add_geo_index(target regclass, column_name name, leading_columns name[] default '{}') returns text
   language plpgsql
   set search_path = ''
 as $function$
@@ -67,7 +67,7 @@ declare
   index_name constant name := (table_name || '_' || column_name || '_geo_idx')::name;
 begin
   perform tenon_private.postgis_type(target, column_name);
-  if pg_catalog.cardinality(leading) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
+  if pg_catalog.cardinality(leading_columns) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
     raise exception using
       errcode = 'feature_not_supported',
       constraint = 'geo_btree_gist_missing',
@@ -78,7 +78,7 @@ begin
     'create index %I on %s using gist (%s)',
     index_name, target,
     (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
-     from pg_catalog.unnest(leading || column_name) with ordinality as part(name, place))
+     from pg_catalog.unnest(leading_columns || column_name) with ordinality as part(name, place))
   );
   return index_name;
 end
@@ -86,7 +86,7 @@ $function$;
 
 comment on function tenon.add_geo_index(regclass, name, name[]) is 'Makes a GiST index over the leading columns and the geometry, and returns its name: it serves the nearest first, also under row security.';
 
-create function tenon.add_point_columns(target regclass, column_name name, leading name[] default '{}') returns text
+create function tenon.add_point_columns(target regclass, column_name name, leading_columns name[] default '{}') returns text
   language plpgsql
   set search_path = ''
 as $function$
@@ -117,7 +117,7 @@ begin
     'create index %I on %s (%s)',
     index_name, target,
     (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
-     from pg_catalog.unnest(leading || y || x) with ordinality as part(name, place))
+     from pg_catalog.unnest(leading_columns || y || x) with ordinality as part(name, place))
   );
   return index_name;
 end

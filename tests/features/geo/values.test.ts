@@ -123,9 +123,10 @@ describe.each(groundKinds)('values on $name', (kind) => {
     return
   }
   let ground: Ground
+  // Installing the extension in PGlite takes half a minute where nothing is in the cache.
   beforeAll(async () => {
     ground = await kind.open()
-  })
+  }, 180_000)
   afterAll(() => ground[Symbol.asyncDispose]())
 
   it.each(shapes)('%s is read as GeoJSON, and written back as it was', async (wkt, geojson) => {
@@ -145,11 +146,7 @@ describe.each(groundKinds)('values on $name', (kind) => {
   })
 
   it('keeps an SRID that is not GeoJSON’s, also in a copy, and does not show it in JSON', async () => {
-    await ground.admin(
-      `truncate anything; insert into anything values (1, 'SRID=3857;POINT(1 2)'), (2, 'POINT(1 2)'), (3, null)`.split(
-        ';',
-      )[0] ?? '',
-    )
+    await ground.admin('truncate anything')
     await ground.admin(`insert into anything values (1, 'SRID=3857;POINT(1 2)'), (2, 'POINT(1 2)'), (3, null)`)
     const rows = await ground.service.selectFrom('anything').select('shape').orderBy('id').execute()
     expect(rows.map(({ shape }) => shape && sridOf(shape))).toEqual([3857, 0, null])
@@ -163,19 +160,17 @@ describe.each(groundKinds)('values on $name', (kind) => {
     expect(await ground.admin('select st_srid(shape) as srid from anything where id = 4')).toEqual([{ srid: 3857 }])
   })
 
-  it('reads arrays, boxes and big-endian bytes', async () => {
-    const { rows } = await ground.service.executeQuery<Record<string, unknown>>(
-      ground.service
-        .selectFrom('anything')
-        .select(({ fn, ref }) => [
-          fn<unknown>('array_agg', [ref('shape')]).as('shapes'),
-          geometry(ref('shape'), 3857).extent().as('box'),
-        ])
-        .where('id', '=', 1)
-        .compile(),
-    )
-    expect(rows[0]?.['shapes']).toMatchObject([{ type: 'Point', coordinates: [1, 2] }])
-    expect(rows[0]?.['box']).toEqual([1, 2, 1, 2])
+  it('reads arrays and boxes', async () => {
+    const row = await ground.service
+      .selectFrom('anything')
+      .select(({ fn, ref }) => [
+        fn<unknown>('array_agg', [ref('shape')]).as('shapes'),
+        geometry(ref('shape'), 3857).extent().as('box'),
+      ])
+      .where('id', '=', 1)
+      .executeTakeFirstOrThrow()
+    expect(row.shapes).toMatchObject([{ type: 'Point', coordinates: [1, 2] }])
+    expect(row.box).toEqual([1, 2, 1, 2])
   })
 
   it('says what a curve is, and how to read it', async () => {
@@ -207,7 +202,7 @@ describe.each(groundKinds)('values on $name', (kind) => {
   it('refuses what is none before the server sees it', async () => {
     const before = ground.db.stats().roundTrips
     expect(() => point(52.52, 213.4)).toThrow(expect.objectContaining({ code: 'GEO_INVALID' }))
-    const sent = toGeometry({ type: 'Point', coordinates: [1, 2] })
+    const sent = point(1, 2)
     sent.coordinates.push(Number.NaN)
     await expect(
       ground.as(1).insertInto('places').values({ id: 1, tenant_id: 1, display_name: 'x', location: sent }).execute(),
@@ -240,13 +235,14 @@ describe.each(groundKinds)('values on $name', (kind) => {
   })
 })
 
-describe.each(groundKinds)('PostGIS in a schema of its own, on $name', (kind) => {
-  if (kind.skip !== undefined) {
-    it.skip(kind.skip)
+describe('PostGIS in a schema of its own, on a server', () => {
+  const [server] = groundKinds
+  if (server === undefined || server.skip !== undefined) {
+    it.skip(server?.skip ?? 'no server')
     return
   }
-  it('is found through the search path, leaves nothing to clean and reads geometries', async () => {
-    await using ground = await kind.open('extensions')
+  it('is found through the search path', async () => {
+    await using ground = await server.open('extensions')
     const me = ground.as(1)
     await me
       .insertInto('places')
