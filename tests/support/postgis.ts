@@ -57,6 +57,8 @@ export interface Ground extends AsyncDisposable {
 /** Where PostGIS can be had. */
 export interface GroundKind {
   readonly name: string
+  /** Why it makes no tiles; undefined where it does. */
+  readonly noTiles: string | undefined
   /** Why it cannot be had here, and what would change that. */
   readonly skip: string | undefined
   open(schema?: 'public' | 'extensions'): Promise<Ground>
@@ -74,11 +76,14 @@ const binDir = findPostgisBinaries()
 export const groundKinds: readonly GroundKind[] = [
   {
     name: 'a server',
+    noTiles: undefined,
     skip: binDir === undefined ? 'PostGIS is not installed here (apt-get install postgresql-postgis)' : undefined,
     open: (schema = 'public') => openServer(schema),
   },
   {
     name: 'PGlite, PostGIS in a schema of its own',
+    noTiles:
+      'PGlite’s PostGIS was built without protobuf: tiles are tried on a server (apt-get install postgresql-postgis)',
     skip: undefined,
     open: (schema = 'extensions') => openPglite(schema),
   },
