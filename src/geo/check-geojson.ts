@@ -28,7 +28,7 @@ export const geometryTypes: readonly GeometryType[] = [
 ]
 
 /** Collections in collections: PostGIS itself gives up at 200, and nobody means more than a few. */
-export const maxCollectionDepth = 32
+const maxCollectionDepth = 32
 
 /** The highest that PostGIS has. */
 const maxSrid = 999_999

@@ -212,7 +212,7 @@ export function columnsNode({ x, y }: PointColumns, boxes: readonly (readonly nu
 }
 
 /** West, south, east, north; two of them where WGS 84 is crossed at the antimeridian. @throws {TenonError} GEO_INVALID */
-export function splitBox(box: BoundingBox, srid: number): readonly (readonly number[])[] {
+function splitBox(box: BoundingBox, srid: number): readonly (readonly number[])[] {
   if (!Array.isArray(box) || (box.length !== 4 && box.length !== 6) || !box.every(Number.isFinite))
     refuseGeometry('bounding box', 'is no array of four or six finite numbers', 'Pass [west, south, east, north].')
   const half = box.length / 2

