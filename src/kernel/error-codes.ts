@@ -134,6 +134,12 @@ const entries = {
   QUERY_RAISED: { retryable: false, summary: 'A database function raised an exception of its own.' },
   QUERY_FILTER: { retryable: false, summary: 'A filter, an order or a patch is none that can be asked for.' },
   FUNCTION_ARGUMENTS: { retryable: false, summary: 'The arguments fit no overload of a function, or more than one.' },
+
+  GEO_INVALID: {
+    retryable: false,
+    summary: 'A geometry, a bounding box or a tile is none: bad GeoJSON, an open ring, out of range.',
+  },
+  GEO_SRID: { retryable: false, summary: 'Geometries of different SRIDs meet, or one has none where it needs one.' },
   CURSOR_INVALID: { retryable: false, summary: 'A cursor of a page was changed, or made for another order.' },
   ROW_STALE: { retryable: false, summary: 'A row was changed since the version that the update was made of.' },
   VALUES_INVALID: { retryable: false, summary: 'Values of a row do not fit its schema.' },

@@ -32,7 +32,13 @@ export const pureFunctions: ReadonlySet<string> = new Set(
 export const extensionFunctions: ReadonlySet<string> = new Set(
   (
     'similarity word_similarity strict_word_similarity unaccent akeys avals each hstore_to_jsonb slice index lca nlevel subpath ' +
-    'inner_product vector_dims'
+    'inner_product vector_dims ' +
+    'st_area st_asgeojson st_asmvt st_asmvtgeom st_astext st_buffer st_centroid st_clusterdbscan st_clusterkmeans ' +
+    'st_collect st_contains st_convexhull st_coveredby st_covers st_crosses st_difference st_distance st_dwithin ' +
+    'st_envelope st_equals st_extent st_forcepolygonccw st_intersection st_intersects st_isempty st_isvalid ' +
+    'st_length st_makeenvelope st_makevalid st_overlaps st_perimeter st_pointonsurface st_segmentize ' +
+    'st_simplifypreservetopology st_tileenvelope st_touches st_transform st_union st_within st_x st_xmax st_xmin ' +
+    'st_y st_ymax st_ymin'
   ).split(' '),
 )
 
