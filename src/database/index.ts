@@ -1,4 +1,10 @@
 /** The folder's face: what other folders and the package may use of it. */
+export {
+  type AdvisoryLockOptions,
+  advisoryLock,
+  type TryAdvisoryLockOptions,
+  tryAdvisoryLock,
+} from './advisory-lock.ts'
 export { type BatchItem, type BatchQuery, type BatchResult, type BatchResults, type First, first } from './batch.ts'
 export type { PoolOptions } from './connection-config.ts'
 export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
@@ -21,6 +27,7 @@ export type { LineCounts } from './lines.ts'
 export type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'
+export { type StreamTextsOptions, streamTexts, type TextReader } from './text-rows.ts'
 export {
   type AfterCommitCallback,
   SessionTransaction,
