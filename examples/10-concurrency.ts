@@ -31,9 +31,20 @@ cleanup.defer(async () => void (await sql`drop schema ${sql.id(schema)} cascade`
 const on = service.withSchema(schema)
 await sql`create table ${sql.id(schema, 'doctors')} (name text primary key, on_call boolean not null)`.execute(service)
 await sql`create table ${sql.id(schema, 'jobs')} (id int primary key, done_by text)`.execute(service)
-await sql`create table ${sql.id(schema, 'documents')} (id int primary key, title text not null, version int not null default 1)`.execute(service)
-await on.insertInto('doctors').values([{ name: 'Ann', on_call: true }, { name: 'Ben', on_call: true }]).execute()
-await on.insertInto('jobs').values(Array.from({ length: 10 }, (_, i) => ({ id: i + 1, done_by: null }))).execute()
+await sql`create table ${sql.id(schema, 'documents')} (id int primary key, title text not null, version int not null default 1)`.execute(
+  service,
+)
+await on
+  .insertInto('doctors')
+  .values([
+    { name: 'Ann', on_call: true },
+    { name: 'Ben', on_call: true },
+  ])
+  .execute()
+await on
+  .insertInto('jobs')
+  .values(Array.from({ length: 10 }, (_, i) => ({ id: i + 1, done_by: null })))
+  .execute()
 await on.insertInto('documents').values({ id: 1, title: 'Draft', version: 1 }).execute()
 
 /** Lets each of two go on only when both have come this far. */
@@ -47,16 +58,28 @@ function meeting(): () => Promise<void> {
 }
 
 // Isolation levels: both see two doctors on call, and both leave. Each is right alone; together nobody is left.
-async function leave(level: 'read committed' | 'serializable', name: string, met: () => Promise<void>): Promise<string> {
+async function leave(
+  level: 'read committed' | 'serializable',
+  name: string,
+  met: () => Promise<void>,
+): Promise<string> {
   for (let attempt = 1; ; attempt++)
     try {
-      return await on.transaction().setIsolationLevel(level).execute(async (trx) => {
-        const others = await trx.selectFrom('doctors').select('name').where('on_call', '=', true).where('name', '!=', name).execute()
-        await met()
-        if (others.length === 0) return `${name} stays`
-        await trx.updateTable('doctors').set({ on_call: false }).where('name', '=', name).execute()
-        return `${name} leaves`
-      })
+      return await on
+        .transaction()
+        .setIsolationLevel(level)
+        .execute(async (trx) => {
+          const others = await trx
+            .selectFrom('doctors')
+            .select('name')
+            .where('on_call', '=', true)
+            .where('name', '!=', name)
+            .execute()
+          await met()
+          if (others.length === 0) return `${name} stays`
+          await trx.updateTable('doctors').set({ on_call: false }).where('name', '=', name).execute()
+          return `${name} leaves`
+        })
     } catch (error) {
       // A session does this by itself: me.transaction({ isolationLevel: 'serializable', retry: 5 }, …)
       if (!isSerializationFailure(error) || attempt === 5) throw error
@@ -73,8 +96,12 @@ for (const level of ['read committed', 'serializable'] as const) {
 // Advisory locks: by name, to the end of the transaction. Who must not wait for long says how long; who need not wait at all asks.
 await on.transaction().execute(async (trx) => {
   await advisoryLock(trx, 'invoice numbers', { namespace: 'acme' })
-  const tried = await on.transaction().execute((other) => tryAdvisoryLock(other, 'invoice numbers', { namespace: 'acme' }))
-  const elsewhere = await on.transaction().execute((other) => tryAdvisoryLock(other, 'invoice numbers', { namespace: 'globex' }))
+  const tried = await on
+    .transaction()
+    .execute((other) => tryAdvisoryLock(other, 'invoice numbers', { namespace: 'acme' }))
+  const elsewhere = await on
+    .transaction()
+    .execute((other) => tryAdvisoryLock(other, 'invoice numbers', { namespace: 'globex' }))
   const waited = await on
     .transaction()
     .execute((other) => advisoryLock(other, 'invoice numbers', { namespace: 'acme', timeoutMs: 50 }))
@@ -86,7 +113,15 @@ await on.transaction().execute(async (trx) => {
 async function work(worker: string, met: () => Promise<void>): Promise<void> {
   for (let first = true; ; first = false) {
     const found = await on.transaction().execute(async (trx) => {
-      const job = await trx.selectFrom('jobs').select('id').where('done_by', 'is', null).orderBy('id').limit(1).forUpdate().skipLocked().executeTakeFirst()
+      const job = await trx
+        .selectFrom('jobs')
+        .select('id')
+        .where('done_by', 'is', null)
+        .orderBy('id')
+        .limit(1)
+        .forUpdate()
+        .skipLocked()
+        .executeTakeFirst()
       // The first job of each is held until the other has one: they never wait for each other’s rows.
       if (first) await met()
       if (job !== undefined) await trx.updateTable('jobs').set({ done_by: worker }).where('id', '=', job.id).execute()
@@ -97,8 +132,14 @@ async function work(worker: string, met: () => Promise<void>): Promise<void> {
 }
 const met = meeting()
 await Promise.all([work('one', met), work('two', met)])
-const done = await on.selectFrom('jobs').select(({ fn }) => ['done_by', fn.countAll<string>().as('jobs')]).groupBy('done_by').execute()
-console.log(`work queue: ${done.reduce((sum, { jobs }) => sum + Number(jobs), 0)} jobs, ${done.length} workers, each job once`)
+const done = await on
+  .selectFrom('jobs')
+  .select(({ fn }) => ['done_by', fn.countAll<string>().as('jobs')])
+  .groupBy('done_by')
+  .execute()
+console.log(
+  `work queue: ${done.reduce((sum, { jobs }) => sum + Number(jobs), 0)} jobs, ${done.length} workers, each job once`,
+)
 
 // Optimistic locking: nothing is locked while a person edits; who saves second is told. Repositories do it with { version: 'version' }.
 async function save(title: string, version: number): Promise<boolean> {

@@ -82,7 +82,11 @@ const funnel = await steps
     eb.fn.count<string>('paid').filterWhereRef('paid', '>=', 'signedUp').as('paid'),
     percentileCont(
       eb,
-      eb(eb.fn<number>('date_part', [eb.val('epoch'), 'signedUp']), '-', eb.fn<number>('date_part', [eb.val('epoch'), 'visited'])),
+      eb(
+        eb.fn<number>('date_part', [eb.val('epoch'), 'signedUp']),
+        '-',
+        eb.fn<number>('date_part', [eb.val('epoch'), 'visited']),
+      ),
       0.5,
     ).as('secondsToSignUp'),
   ])

@@ -5,7 +5,15 @@
  * they outlive whoever took them.
  */
 import { createHash } from 'node:crypto'
-import { AliasNode, FromNode, IdentifierNode, ParensNode, ReferenceNode, ColumnNode, type SelectQueryNode } from 'kysely'
+import {
+  AliasNode,
+  ColumnNode,
+  FromNode,
+  IdentifierNode,
+  ParensNode,
+  ReferenceNode,
+  type SelectQueryNode,
+} from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, bound, call, cast, constant, type Sql } from '../kernel/expressions.ts'
@@ -125,13 +133,17 @@ function lockId(trx: Executor, key: string, { namespace = '' }: TryAdvisoryLockO
     if (typeof text !== 'string' || !text.isWellFormed() || (what === 'key' && text === ''))
       throw invalid(`the ${what} of an advisory lock is no text`, 'Pass a string; a key is not empty.')
   // As JSON no namespace and key can spell another pair, and no lock of the application's own numbers is meant.
-  const hash = createHash('sha256').update(JSON.stringify(['tenon.advisory', namespace, key])).digest()
+  const hash = createHash('sha256')
+    .update(JSON.stringify(['tenon.advisory', namespace, key]))
+    .digest()
   return bound(hash.readBigInt64BE(0), 'int8')
 }
 
 function select(selections: readonly ReturnType<typeof aliased>[], from?: SelectQueryNode): SelectQueryNode {
   const source =
-    from === undefined ? {} : { from: FromNode.create([AliasNode.create(ParensNode.create(from), IdentifierNode.create('lock'))]) }
+    from === undefined
+      ? {}
+      : { from: FromNode.create([AliasNode.create(ParensNode.create(from), IdentifierNode.create('lock'))]) }
   return { kind: 'SelectQueryNode', selections, ...source }
 }
 

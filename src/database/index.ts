@@ -27,7 +27,8 @@ export type { LineCounts } from './lines.ts'
 export type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'
-export { type StreamTextsOptions, streamTexts, type TextReader } from './text-rows.ts'
+export type { TextReader } from './text-reader.ts'
+export { type StreamTextsOptions, streamTexts } from './text-rows.ts'
 export {
   type AfterCommitCallback,
   SessionTransaction,

@@ -3,26 +3,11 @@
  *
  * A query is marked with what reads it, and streamed as any other: through a portal, under the role and claims of its session.
  */
-import type { CompiledQuery, RootOperationNode } from 'kysely'
-import { createQueryId } from 'kysely'
+import { createQueryId, type RootOperationNode } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions } from '../kernel/executor.ts'
 import { TenonExecutor } from './executor.ts'
-import type { RowReader } from './wire/backend-messages.ts'
-
-/** What reads a result of {@link streamTexts}. */
-export interface TextReader extends RowReader {
-  /** The names of the columns: after the first chunk, so that they are known where there are no rows, too. */
-  columns(names: readonly string[]): void
-}
-
-/** Carries the reader along with the query; Kysely hands the object on as it is. */
-const readerKey = Symbol('reader')
-
-/** The reader of a query that was marked with one. */
-export function textReaderOf(compiledQuery: CompiledQuery): TextReader | undefined {
-  return (compiledQuery as { readonly [readerKey]?: TextReader })[readerKey]
-}
+import { type TextReader, withTextReader } from './text-reader.ts'
 
 /** How {@link streamTexts} reads. */
 export interface StreamTextsOptions extends RunOptions {
@@ -54,6 +39,6 @@ export async function* streamTexts(
   // There is nothing in the result that a plugin could transform.
   const chunks = own
     .withoutPlugins()
-    .stream({ ...compiled, [readerKey]: reader } as CompiledQuery, chunkSize, signal === undefined ? undefined : { signal })
+    .stream(withTextReader(compiled, reader), chunkSize, signal === undefined ? undefined : { signal })
   for await (const _ of chunks) yield
 }

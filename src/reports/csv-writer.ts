@@ -48,9 +48,14 @@ export class CsvWriter implements TextReader {
 
   /** @throws {TenonError} OPTION_INVALID */
   constructor({ header = true, delimiter = ',', null: nothing = '', escapeFormulas = false }: CsvFormat) {
-    if (typeof delimiter !== 'string' || !/^[\x01-\x7f]$/.test(delimiter) || /["\r\n]/.test(delimiter))
-      throw invalid('delimiter is not one character of ASCII', 'A quote and a line break cannot be one.')
-    if (typeof nothing !== 'string' || /["\r\n\0]/.test(nothing) || nothing.includes(delimiter) || !nothing.isWellFormed())
+    if (typeof delimiter !== 'string' || !/^[\t\x20-\x7e]$/.test(delimiter) || delimiter === '"')
+      throw invalid('delimiter is not one printable character of ASCII, or a tab', 'A quote cannot be one.')
+    if (
+      typeof nothing !== 'string' ||
+      /["\r\n\0]/.test(nothing) ||
+      nothing.includes(delimiter) ||
+      !nothing.isWellFormed()
+    )
       throw invalid('null holds what separates values', 'Pass a text without quote, delimiter and line break.')
     if (typeof header !== 'boolean' && !(Array.isArray(header) && header.every((name) => typeof name === 'string')))
       throw invalid('header is neither true, false nor a list of names', 'Leave it out for the names of the result.')
@@ -127,7 +132,8 @@ export class CsvWriter implements TextReader {
   endRow(): void {
     const out = this.#out
     // A line of `\.` alone ended the data before PostgreSQL 18.
-    if (this.#columns === 1 && this.#at >= 2 && out[this.#at - 1] === 0x2e && out[this.#at - 2] === 0x5c) this.#quoteEnd()
+    if (this.#columns === 1 && this.#at >= 2 && out[this.#at - 1] === 0x2e && out[this.#at - 2] === 0x5c)
+      this.#quoteEnd()
     this.#columns = 0
     this.rows++
     this.#reserve(1)

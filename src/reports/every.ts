@@ -21,7 +21,9 @@ type Unit = keyof typeof units
 /** A width of time: `'1 hour'`, `'15 minutes'`, or with one unit `{ days: 1 }`. */
 export type Every =
   | `${number} ${Unit | `${Unit}s`}`
-  | { [Only in Unit]: { readonly [Key in `${Only}s`]: number } & { readonly [Key in `${Exclude<Unit, Only>}s`]?: never } }[Unit]
+  | {
+      [Only in Unit]: { readonly [Key in `${Only}s`]: number } & { readonly [Key in `${Exclude<Unit, Only>}s`]?: never }
+    }[Unit]
 
 /** The same, in one of the units that PostgreSQL counts in. */
 export interface Width {

@@ -27,6 +27,12 @@ export type Filled<O, Kept extends keyof O, Fill> = {
       : O[Key] | null
 }
 
+/** A session, a transaction, a service or any other Kysely. */
+export interface QueryMaker extends Executor {
+  selectFrom(...from: never): unknown
+  with(...expression: never): unknown
+}
+
 /**
  * Gives a grouped query a row for every bucket from `from` up to, and without, `to`.
  *
@@ -49,7 +55,6 @@ export type Filled<O, Kept extends keyof O, Fill> = {
  * ```
  */
 export function fillGaps<
-  DB,
   QueryDB,
   TB extends keyof QueryDB,
   O,
@@ -58,10 +63,10 @@ export function fillGaps<
   Carry extends keyof O & string = never,
   const Fill extends { readonly [Key in keyof O]?: O[Key] | null } = Record<never, never>,
 >(
-  executor: Kysely<DB>,
+  executor: QueryMaker,
   query: SelectQueryBuilder<QueryDB, TB, O>,
   options: FillGapsOptions<O, Bucket, By, Fill, Carry>,
-): SelectQueryBuilder<DB & { filled: Filled<O, Bucket | By, Fill> }, 'filled', Filled<O, Bucket | By, Fill>> {
+): SelectQueryBuilder<QueryDB & { filled: Filled<O, Bucket | By, Fill> }, 'filled', Filled<O, Bucket | By, Fill>> {
   const columns = columnsOf(query.toOperationNode())
   const named = namesBy(executor, columns)
   const bucket = named([options.bucket])[0] as string
@@ -79,10 +84,17 @@ export function fillGaps<
   const series = expressionOf<{ bucket: unknown }>(seriesNode(options)).as('series')
   const island = (name: string) => `island_of_${carry.indexOf(name)}`
 
-  let source = on.with('rows', () => query as unknown as SelectQueryBuilder<Loose, never, Row>).selectFrom(series as never) as Builder
+  let source = on
+    .with('rows', () => query as unknown as SelectQueryBuilder<Loose, never, Row>)
+    .selectFrom(series as never) as Builder
   if (by.length > 0)
     source = source.innerJoin(
-      (eb: Loose) => eb.selectFrom('rows').select([...by]).distinct().as('groups'),
+      (eb: Loose) =>
+        eb
+          .selectFrom('rows')
+          .select([...by])
+          .distinct()
+          .as('groups'),
       (join: Loose) => join.onTrue(),
     )
   source = source.leftJoin('rows', (join: Loose) => {
@@ -101,8 +113,18 @@ export function fillGaps<
       const value = eb.ref(`rows.${name}`)
       // Rows from one value to the next have the same count of values before them.
       if (carry.includes(name))
-        return [value.as(name), eb.fn.count(`rows.${name}`).over((over: Loose) => windowOf(over, true)).as(island(name))]
-      return [(Object.hasOwn(values, name) && values[name] !== null ? eb.fn.coalesce(value, eb.val(values[name])) : value).as(name)]
+        return [
+          value.as(name),
+          eb.fn
+            .count(`rows.${name}`)
+            .over((over: Loose) => windowOf(over, true))
+            .as(island(name)),
+        ]
+      return [
+        (Object.hasOwn(values, name) && values[name] !== null ? eb.fn.coalesce(value, eb.val(values[name])) : value).as(
+          name,
+        ),
+      ]
     }),
   )
   if (carry.length === 0) return on.selectFrom(whole.as('filled')).selectAll() as never
@@ -110,7 +132,9 @@ export function fillGaps<
     columns.map((name) => {
       if (!carry.includes(name)) return eb.ref(name).as(name)
       const last = eb.fn.agg('first_value', [name]).over((over: Loose) => windowOf(over, false, island(name)))
-      return (Object.hasOwn(values, name) && values[name] !== null ? eb.fn.coalesce(last, eb.val(values[name])) : last).as(name)
+      return (
+        Object.hasOwn(values, name) && values[name] !== null ? eb.fn.coalesce(last, eb.val(values[name])) : last
+      ).as(name)
     }),
   )
   return on.selectFrom(carried.as('filled')).selectAll() as never
@@ -133,7 +157,10 @@ function namesBy(executor: Executor, columns: readonly string[]): (keys: readonl
   const own = executorOf(executor)
   return (keys) => {
     if (keys.length === 0) return []
-    const node: SelectQueryNode = { kind: 'SelectQueryNode', selections: keys.map((key) => aliased(constant(null), key)) }
+    const node: SelectQueryNode = {
+      kind: 'SelectQueryNode',
+      selections: keys.map((key) => aliased(constant(null), key)),
+    }
     const names = columnsOf(own.transformQuery(node, createQueryId()) as SelectQueryNode)
     if (names.every((name) => columns.includes(name))) return names
     throw invalid('an option names no column of the query', `Columns: ${columns.join(', ')}.`)

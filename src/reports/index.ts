@@ -11,7 +11,7 @@ export {
   type StreamCsvOptions,
   streamCsv,
 } from './export-csv.ts'
-export { type Filled, type FillGapsOptions, fillGaps } from './fill-gaps.ts'
+export { type Filled, type FillGapsOptions, fillGaps, type QueryMaker } from './fill-gaps.ts'
 export { cube, type Grouping, type GroupingItem, grouped, grouping, groupingSets, rollup } from './grouping.ts'
 export {
   type MaterializedView,

@@ -166,7 +166,8 @@ async function refresh(
       message: `${view.schema}.${view.name} cannot be refreshed concurrently: it has no unique index over columns and all rows`,
       hint: `create unique index on ${quoteQualified(view.schema, view.name)} (…), with the columns that tell its rows apart (those of its GROUP BY).`,
     })
-  if (status === 'failed') throw fromServerError({ ...names, severity: 'ERROR', sqlstate: error_code ?? 'XX000', message: '' })
+  if (status === 'failed')
+    throw fromServerError({ ...names, severity: 'ERROR', sqlstate: error_code ?? 'XX000', message: '' })
   if (status !== 'refreshed') return undefined
   const [startedAt, finishedAt] = [dateOf(started_at) as Date, dateOf(finished_at) as Date]
   return { startedAt, finishedAt, durationMs: Number(finishedAt) - Number(startedAt), rows: Number(row_count) }

@@ -69,7 +69,9 @@ export function percentileDisc<DB, TB extends keyof DB, RE extends ReferenceExpr
   fraction: number,
 ): AggregateFunctionBuilder<DB, TB, ExtractTypeFromReferenceExpression<DB, TB, RE> | null> {
   const direct = expressionOf<number>(bound(checked(fraction), 'float8'))
-  return eb.fn.agg<ExtractTypeFromReferenceExpression<DB, TB, RE> | null>('percentile_disc', [direct]).withinGroupOrderBy(value as never)
+  return eb.fn
+    .agg<ExtractTypeFromReferenceExpression<DB, TB, RE> | null>('percentile_disc', [direct])
+    .withinGroupOrderBy(value as never)
 }
 
 function checked(fraction: number | readonly number[]): number | readonly number[] {

@@ -39,12 +39,19 @@ export interface ReportSessionOptions {
 export function reportSession<DB>(session: Session<DB>, options: ReportSessionOptions = {}): Session<DB> {
   const { timeoutMs, workMem, parallelWorkers, jit, readOnly = true } = options
   if (typeof (session as Partial<Session<DB>> | undefined)?.as !== 'function')
-    throw invalid('a report is made of a session', 'Pass db.session({ role, claims }), not a transaction or the service.')
+    throw invalid(
+      'a report is made of a session',
+      'Pass db.session({ role, claims }), not a transaction or the service.',
+    )
   if (workMem !== undefined) checkMemory(workMem)
-  if (parallelWorkers !== undefined && !(Number.isInteger(parallelWorkers) && parallelWorkers >= 0 && parallelWorkers <= 1024))
+  if (
+    parallelWorkers !== undefined &&
+    !(Number.isInteger(parallelWorkers) && parallelWorkers >= 0 && parallelWorkers <= 1024)
+  )
     throw invalid('parallelWorkers is no whole number from 0 to 1024', 'Pass 0 to use one processor.')
   for (const [name, value] of Object.entries({ jit, readOnly }))
-    if (value !== undefined && typeof value !== 'boolean') throw invalid(`${name} is neither true nor false`, 'Leave it out.')
+    if (value !== undefined && typeof value !== 'boolean')
+      throw invalid(`${name} is neither true nor false`, 'Leave it out.')
   return session.as({
     ...(timeoutMs === undefined ? {} : { statementTimeoutMs: timeoutMs }),
     settings: {

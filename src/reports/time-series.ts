@@ -69,10 +69,7 @@ export function seriesNode(options: SeriesOptions): SelectQueryNode {
   const [series, bucket] = absolute
     ? // Where clocks are moved by half an hour, whole hours afterwards are not a whole number of hours later: one step more, cut below.
       [call('generate_series', first, binary(at(options.to), '+', step), step), bucketNode(value, buckets)]
-    : [
-        call('generate_series', toLocal(first, zone), last(toLocal(at(options.to), zone)), step),
-        fromLocal(value, zone),
-      ]
+    : [call('generate_series', toLocal(first, zone), last(toLocal(at(options.to), zone)), step), fromLocal(value, zone)]
   return {
     kind: 'SelectQueryNode',
     from: FromNode.create([AliasNode.create(series, IdentifierNode.create('value'))]),

@@ -48,12 +48,18 @@ export function frame<Window extends { toOperationNode(): OverNode }>(window: Wi
   if (start === undefined || end === undefined || start.place > end.place || start.place === 4 || end.place === 0)
     throw invalid('a frame begins before it ends')
   const between = BinaryOperationNode.create(word(start.text), word('and'), word(end.text))
-  const clause = frame.exclude === undefined ? between : BinaryOperationNode.create(between, word('exclude'), word(excluded(frame.exclude)))
+  const clause =
+    frame.exclude === undefined
+      ? between
+      : BinaryOperationNode.create(between, word('exclude'), word(excluded(frame.exclude)))
   const { orderBy, ...over } = window.toOperationNode()
   if (orderBy === undefined && (mode === 'groups' || (mode === 'range' && /['\d]/.test(start.text + end.text))))
     throw invalid(`a frame of ${mode} takes a window with an order`)
   const words = word(`${mode} between`)
-  const node: Sql = orderBy === undefined ? UnaryOperationNode.create(words, clause) : BinaryOperationNode.create(orderBy, words, clause)
+  const node: Sql =
+    orderBy === undefined
+      ? UnaryOperationNode.create(words, clause)
+      : BinaryOperationNode.create(orderBy, words, clause)
   // Kysely has no place for a frame, and its compiler writes whatever stands where the order does.
   const overNode = { ...over, orderBy: node }
   // The class of windows is not exported, and each knows its own.
@@ -65,7 +71,11 @@ function word(text: string): OperatorNode {
   return OperatorNode.create(text as '=')
 }
 
-const places: Readonly<Record<string, number>> = { 'unbounded preceding': 0, 'current row': 2, 'unbounded following': 4 }
+const places: Readonly<Record<string, number>> = {
+  'unbounded preceding': 0,
+  'current row': 2,
+  'unbounded following': 4,
+}
 
 function boundOf(bound: unknown, mode: string): { readonly text: string; readonly place: number } {
   if (typeof bound === 'string' && Object.hasOwn(places, bound)) return { text: bound, place: places[bound] as number }

@@ -47,7 +47,7 @@ describe.each(subpaths)('$specifier', ({ subpath, folder, source, types, module 
   })
 
   it('has tests that use it as users do, through its index', () => {
-    const tests = globSync('tests/{unit,integration,sql,faults}/**/*.test.ts', { cwd: packageRoot })
+    const tests = globSync('tests/{unit,integration,features,sql,faults}/**/*.test.ts', { cwd: packageRoot })
     expect(tests.filter((path) => readFileSync(join(packageRoot, path), 'utf8').includes(source))).not.toEqual([])
   })
 

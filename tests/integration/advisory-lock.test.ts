@@ -66,7 +66,12 @@ describe('Advisory locks of two connections', () => {
           await advisoryLock(trx, 'queue', { timeoutMs: 10_000 })
           order.push('second')
         })
-        await expect.poll(async () => (await admin.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rowCount).toBe(1)
+        await expect
+          .poll(
+            async () =>
+              (await admin.query(`select from pg_locks where locktype = 'advisory' and not granted`)).rowCount,
+          )
+          .toBe(1)
         order.push('first')
       },
     )
@@ -80,7 +85,10 @@ describe('Advisory locks of two connections', () => {
       async () => {
         const bob = session('bob').as({ settings: { lock_timeout: '7s' } })
         const started = performance.now()
-        await expect(bob.transaction((trx) => advisoryLock(trx, 'slow', { timeoutMs: 50 }))).rejects.toMatchObject({ code: 'TIMEOUT_LOCK', retryable: true })
+        await expect(bob.transaction((trx) => advisoryLock(trx, 'slow', { timeoutMs: 50 }))).rejects.toMatchObject({
+          code: 'TIMEOUT_LOCK',
+          retryable: true,
+        })
         expect(performance.now() - started).toBeLessThan(5_000)
         await bob.transaction(async (trx) => {
           await advisoryLock(trx, 'free', { timeoutMs: 50 })
@@ -93,7 +101,9 @@ describe('Advisory locks of two connections', () => {
         expect(await setting(session('bob') as never)).toBe('0')
         // The bound is that of the wait for this lock alone: a control that waits without one.
         await expect(
-          session('bob').as({ statementTimeoutMs: 80 }).transaction((trx) => advisoryLock(trx, 'slow')),
+          session('bob')
+            .as({ statementTimeoutMs: 80 })
+            .transaction((trx) => advisoryLock(trx, 'slow')),
         ).rejects.toMatchObject({ code: 'TIMEOUT_STATEMENT' })
       },
     )
@@ -114,8 +124,21 @@ describe('Advisory locks of two connections', () => {
 
   it('are apart by namespace, whatever the names are', async () => {
     const pairs = [
-      ['a', 'b:c'], ['a:b', 'c'], ['', 'a'], ['a', 'a'], ['","', 'x'], ['', '","x'], ['ten\0ant', 'k'], ['ten', '\0antk'],
-      ['t', 'é'], ['t', 'e\u0301'], ['t', ' '], ['t', 'x'.repeat(1_000_000)], ['t', "'; select pg_sleep(9); --"], ['t', '1'], ['1', 't'],
+      ['a', 'b:c'],
+      ['a:b', 'c'],
+      ['', 'a'],
+      ['a', 'a'],
+      ['","', 'x'],
+      ['', '","x'],
+      ['ten\0ant', 'k'],
+      ['ten', '\0antk'],
+      ['t', 'é'],
+      ['t', 'e\u0301'],
+      ['t', ' '],
+      ['t', 'x'.repeat(1_000_000)],
+      ['t', "'; select pg_sleep(9); --"],
+      ['t', '1'],
+      ['1', 't'],
     ] as const
     await holding(
       async (trx) => {
@@ -161,7 +184,10 @@ describe('Advisory locks of two connections', () => {
       await expect(advisoryLock(trx, 'k', { namespace: 1 as never })).rejects.toMatchObject(refused)
       await expect(advisoryLock(trx, 'k', { mode: 'no' as never })).rejects.toMatchObject(refused)
     })
-    await db.service({ actor: 'test', reason: 'lock' }).transaction().execute((trx) => advisoryLock(trx, 'k', { timeoutMs: 5 }))
+    await db
+      .service({ actor: 'test', reason: 'lock' })
+      .transaction()
+      .execute((trx) => advisoryLock(trx, 'k', { timeoutMs: 5 }))
   })
 
   it('cost one round trip each, and no clean-up without a timeout', async () => {

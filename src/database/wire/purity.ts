@@ -28,12 +28,19 @@ export const pureFunctions: ReadonlySet<string> = new Set(
  * The same of well-known extensions. A name of these is harmless only on a database where every function that has it belongs to one of the
  * extensions that sql/checks/login.sql lists.
  */
-export const extensionFunctions: ReadonlySet<string> = new Set('similarity word_similarity strict_word_similarity unaccent'.split(' '))
+export const extensionFunctions: ReadonlySet<string> = new Set(
+  'similarity word_similarity strict_word_similarity unaccent'.split(' '),
+)
 
 /**
  * Locks that end with the transaction they were taken in. Nothing but the transaction knows of them, and a pure statement alone is one.
  */
-const transactionLocks: ReadonlySet<string> = new Set(['pg_advisory_xact_lock', 'pg_advisory_xact_lock_shared', 'pg_try_advisory_xact_lock', 'pg_try_advisory_xact_lock_shared'])
+const transactionLocks: ReadonlySet<string> = new Set([
+  'pg_advisory_xact_lock',
+  'pg_advisory_xact_lock_shared',
+  'pg_try_advisory_xact_lock',
+  'pg_try_advisory_xact_lock_shared',
+])
 
 /** Words of GROUP BY that look like functions there; anywhere else a function of the application's own may have the name. */
 const groupings: ReadonlySet<string> = new Set(['rollup', 'cube', 'grouping sets'])
@@ -120,7 +127,10 @@ function visit(value: unknown, findings: Findings, depth = 0): void {
     return
   }
   const node = value as Partial<OperationNode>
-  if (node.kind === 'GroupByItemNode') return visitGrouping((node as GroupByItemNode).groupBy, findings, depth + 1)
+  if (node.kind === 'GroupByItemNode') {
+    visitGrouping((node as GroupByItemNode).groupBy, findings, depth + 1)
+    return
+  }
   if (typeof node.kind === 'string') inspect(node as OperationNode, findings)
   // Values of parameters are data: a caller's object with a `kind` of its own must not be walked into.
   if (node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') return
@@ -141,7 +151,10 @@ function inspect(node: OperationNode, findings: Findings): void {
     if (!isPureRaw(node as RawNode) && !isLiteral(node, savepointCommands)) findings.raw = true
   } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
     const name = (node as OperationNode & { readonly func: string }).func
-    if (!(pureFunctions.has(name) || extensionFunctions.has(name) || transactionLocks.has(name)) || findings.shadowed.has(name))
+    if (
+      !(pureFunctions.has(name) || extensionFunctions.has(name) || transactionLocks.has(name)) ||
+      findings.shadowed.has(name)
+    )
       findings.functions = true
   } else if (node.kind === 'IdentifierNode') {
     // The one relation whose rules set parameters of the session.

@@ -37,16 +37,18 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
       .orderBy('amount')
       .orderBy('region')
       .execute()
-    expect(rows.map(({ region, product, amount, level }) => [region, product, Number(amount), level])).toEqual([
-      ['north', 'tea', 30, 0],
-      ['south', 'tea', 30, 0],
-      ['south', 'mug', 40, 0],
-      [null, 'mug', 50, 0],
-      ['north', null, 30, 1],
-      [null, null, 50, 1],
-      ['south', null, 70, 1],
-      [null, null, 150, 3],
-    ].sort((a, b) => Number(a[3]) - Number(b[3]) || Number(a[2]) - Number(b[2])) as never)
+    expect(rows.map(({ region, product, amount, level }) => [region, product, Number(amount), level])).toEqual(
+      [
+        ['north', 'tea', 30, 0],
+        ['south', 'tea', 30, 0],
+        ['south', 'mug', 40, 0],
+        [null, 'mug', 50, 0],
+        ['north', null, 30, 1],
+        [null, null, 50, 1],
+        ['south', null, 70, 1],
+        [null, null, 150, 3],
+      ].sort((a, b) => Number(a[3]) - Number(b[3]) || Number(a[2]) - Number(b[2])) as never,
+    )
   })
 
   it('has cubes, sets of sets, and items that go together', async () => {
@@ -66,13 +68,15 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
   })
 
   it('filters and orders percentiles, in one round trip', async () => {
-    const query = sales.ada.selectFrom('sales').select((eb) => [
-      percentileCont(eb, 'amount', 0.5).as('median'),
-      percentileCont(eb, 'amount', [0, 0.5, 1]).as('spread'),
-      percentileDisc(eb, 'product', 0.9).as('product'),
-      percentileCont(eb, 'amount', 0.5).filterWhere('product', '=', 'tea').as('tea'),
-      percentileCont(eb, 'amount', 0.5).filterWhere('product', '=', 'none').as('nothing'),
-    ])
+    const query = sales.ada
+      .selectFrom('sales')
+      .select((eb) => [
+        percentileCont(eb, 'amount', 0.5).as('median'),
+        percentileCont(eb, 'amount', [0, 0.5, 1]).as('spread'),
+        percentileDisc(eb, 'product', 0.9).as('product'),
+        percentileCont(eb, 'amount', 0.5).filterWhere('product', '=', 'tea').as('tea'),
+        percentileCont(eb, 'amount', 0.5).filterWhere('product', '=', 'none').as('nothing'),
+      ])
     await query.execute()
     const before = sales.db.stats().roundTrips
     expect(await query.executeTakeFirstOrThrow()).toEqual({
@@ -90,11 +94,30 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
       .selectFrom('sales')
       .select(({ fn, ref }) => [
         'id',
-        fn.sum<string>('amount').over((w) => frame(w.orderBy('id'), { rows: [{ preceding: 1 }, 'current row'] })).as('two'),
-        fn.sum<string>('amount').over((w) => frame(w.orderBy('day'), { range: [{ preceding: '1 day' }, 'current row'] })).as('days'),
-        fn.sum<string>('amount').over((w) => frame(w.orderBy('product'), { groups: ['unbounded preceding', 'current row'], exclude: 'current row' })).as('others'),
-        fn.sum<string>('amount').over((w) => frame(w, { rows: ['unbounded preceding', 'unbounded following'] })).as('all'),
-        fn.sum<string>(ref('amount')).over((w) => frame(w.partitionBy('region').orderBy('amount'), { range: [{ preceding: 10 }, { following: 10.5 }] })).as('near'),
+        fn
+          .sum<string>('amount')
+          .over((w) => frame(w.orderBy('id'), { rows: [{ preceding: 1 }, 'current row'] }))
+          .as('two'),
+        fn
+          .sum<string>('amount')
+          .over((w) => frame(w.orderBy('day'), { range: [{ preceding: '1 day' }, 'current row'] }))
+          .as('days'),
+        fn
+          .sum<string>('amount')
+          .over((w) =>
+            frame(w.orderBy('product'), { groups: ['unbounded preceding', 'current row'], exclude: 'current row' }),
+          )
+          .as('others'),
+        fn
+          .sum<string>('amount')
+          .over((w) => frame(w, { rows: ['unbounded preceding', 'unbounded following'] }))
+          .as('all'),
+        fn
+          .sum<string>(ref('amount'))
+          .over((w) =>
+            frame(w.partitionBy('region').orderBy('amount'), { range: [{ preceding: 10 }, { following: 10.5 }] }),
+          )
+          .as('near'),
       ])
       .orderBy('id')
       .execute()
@@ -118,14 +141,22 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
           .orderBy('bucket')
           .execute()
       ).map(({ bucket }) => bucket.toISOString().slice(0, 16))
-    expect(await buckets({ every: '1 day' })).toEqual(['2024-03-30T00:00', '2024-03-31T00:00', '2024-04-02T00:00', '2024-04-04T00:00'])
+    expect(await buckets({ every: '1 day' })).toEqual([
+      '2024-03-30T00:00',
+      '2024-03-31T00:00',
+      '2024-04-02T00:00',
+      '2024-04-04T00:00',
+    ])
     expect(await buckets({ every: '1 day', timeZone: 'Europe/Berlin' })).toEqual([
       '2024-03-29T23:00',
       '2024-03-30T23:00',
       '2024-04-02T22:00',
       '2024-04-03T22:00',
     ])
-    expect(await buckets({ every: { weeks: 1 }, timeZone: 'Europe/Berlin' })).toEqual(['2024-03-24T23:00', '2024-03-31T22:00'])
+    expect(await buckets({ every: { weeks: 1 }, timeZone: 'Europe/Berlin' })).toEqual([
+      '2024-03-24T23:00',
+      '2024-03-31T22:00',
+    ])
     expect(await buckets({ every: { months: 2 }, timeZone: 'Europe/Berlin' })).toEqual(['2024-02-29T23:00'])
     expect(await buckets({ every: '1 quarter' })).toEqual(['2024-01-01T00:00', '2024-04-01T00:00'])
     expect(await buckets({ every: '2 years' })).toEqual(['2024-01-01T00:00'])
@@ -135,7 +166,10 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
       '2024-04-02T22:00',
       '2024-04-04T10:00',
     ])
-    expect(await buckets({ every: '2 weeks', origin: new Date('2024-03-31T00:00:00Z') })).toEqual(['2024-03-17T00:00', '2024-03-31T00:00'])
+    expect(await buckets({ every: '2 weeks', origin: new Date('2024-03-31T00:00:00Z') })).toEqual([
+      '2024-03-17T00:00',
+      '2024-03-31T00:00',
+    ])
   })
 
   it('keeps the two hours apart that one name when clocks go back, and the halves of them', async () => {
@@ -152,7 +186,9 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
     expect(await at('2024-10-27 01:40+00', { every: '30 minutes', ...berlin })).toBe('2024-10-27T01:30')
     expect(await at('2024-10-27 22:59+00', { every: '1 day', ...berlin })).toBe('2024-10-26T22:00')
     expect(await at('2024-01-01 10:10+00', { every: '1 hour', timeZone: 'Asia/Kolkata' })).toBe('2024-01-01T09:30')
-    expect(await at('2024-01-01 10:10+00', { every: '15 minutes', timeZone: 'Asia/Kathmandu' })).toBe('2024-01-01T10:00')
+    expect(await at('2024-01-01 10:10+00', { every: '15 minutes', timeZone: 'Asia/Kathmandu' })).toBe(
+      '2024-01-01T10:00',
+    )
     expect(await at('2024-01-01 10:10+00', { every: '7 minutes' })).toMatch(/^2024-01-01T10:0/)
     expect(await at('0044-03-15 12:00+00 BC', { every: '1 month' })).toMatch(/^-000043-03-01|-0000/)
   })
@@ -178,7 +214,11 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
         .execute()
       const seen = await sales.ada
         .selectFrom(
-          sql<{ at: Date }>`(select at from generate_series(${from}::timestamptz, ${to}::timestamptz - interval '1 second', interval '1 minute') at)`.as('minutes'),
+          sql<{
+            at: Date
+          }>`(select at from generate_series(${from}::timestamptz, ${to}::timestamptz - interval '1 second', interval '1 minute') at)`.as(
+            'minutes',
+          ),
         )
         .select(({ ref }) => timeBucket(ref('minutes.at'), options).as('bucket'))
         .distinct()
@@ -198,7 +238,12 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
       .groupBy('half')
       .orderBy('half')
       .execute()
-    expect(rows.map(({ half, n }) => [half.getHours(), Number(n)])).toEqual([[0, 1], [0, 2], [12, 1], [12, 1]])
+    expect(rows.map(({ half, n }) => [half.getHours(), Number(n)])).toEqual([
+      [0, 1],
+      [0, 2],
+      [12, 1],
+      [12, 1],
+    ])
     const days = await sales.ada
       .selectFrom('sales')
       .select(({ ref }) => timeBucket(ref('day'), { every: '1 month', timeZone: null }).as('month'))
@@ -236,7 +281,11 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
   it('fills gaps of every group, groups of null too, and shows nobody else’s', async () => {
     const query = sales.ada
       .selectFrom('sales')
-      .select(({ ref, fn }) => [timeBucket(ref('sold_at'), span).as('date'), 'region', fn.sum<string>('amount').as('amount')])
+      .select(({ ref, fn }) => [
+        timeBucket(ref('sold_at'), span).as('date'),
+        'region',
+        fn.sum<string>('amount').as('amount'),
+      ])
       .groupBy(['date', 'region'])
     const rows = await fillGaps(sales.ada, query, { bucket: 'date', by: ['region'], ...span, fill: { amount: '0' } })
       .where('filled.date', '<', new Date('2024-04-02T00:00:00Z'))
@@ -244,21 +293,33 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
       .orderBy('date')
       .execute()
     expect(rows.map(({ region, amount }) => [region, Number(amount)])).toEqual([
-      ['north', 10], ['north', 20], ['north', 0],
-      ['south', 0], ['south', 30], ['south', 0],
-      [null, 0], [null, 0], [null, 0],
+      ['north', 10],
+      ['north', 20],
+      ['north', 0],
+      ['south', 0],
+      ['south', 30],
+      ['south', 0],
+      [null, 0],
+      [null, 0],
+      [null, 0],
     ])
     const ofBob = sales.bob
       .selectFrom('sales')
       .select(({ ref, fn }) => [timeBucket(ref('sold_at'), span).as('date'), fn.sum<string>('amount').as('amount')])
       .groupBy('date')
     const seen = await fillGaps(sales.bob, ofBob, { bucket: 'date', ...span }).execute()
-    expect(seen.filter(({ amount }) => amount !== null)).toEqual([{ date: new Date('2024-04-01T00:00:00Z'), amount: '1000.00' }])
+    expect(seen.filter(({ amount }) => amount !== null)).toEqual([
+      { date: new Date('2024-04-01T00:00:00Z'), amount: '1000.00' },
+    ])
   })
 
   it('works with the names of CamelCasePlugin, in a schema, in a transaction and in a batch', async () => {
     type Camel = { sales: { soldAt: Date; amount: string } }
-    const ada = sales.ada.withPlugin(new CamelCasePlugin()).withSchema('public').$omitTables<'sales' | 'totals'>().$extendTables<Camel>()
+    const ada = sales.ada
+      .withPlugin(new CamelCasePlugin())
+      .withSchema('public')
+      .$omitTables<'sales' | 'totals'>()
+      .$extendTables<Camel>()
     const query = (on: typeof ada) =>
       on
         .selectFrom('sales')

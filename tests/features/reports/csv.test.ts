@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
-import { CamelCasePlugin, PostgresDialect, Kysely, sql } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql } from 'kysely'
 import pg, { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { exportCsv, streamCsv } from '../../../src/reports/index.ts'
@@ -44,7 +44,9 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
     const mine = sales.ada.selectFrom('sales').select(['id', 'product']).where('product', '=', 'tea').orderBy('id')
     expect(await textOf(streamCsv(sales.ada, mine))).toBe('id,product\n1,tea\n2,tea\n3,tea\n')
     expect(await textOf(streamCsv(sales.bob, sales.bob.selectFrom('sales').select('id')))).toBe('id\n6\n')
-    expect(await textOf(streamCsv(sales.service, sales.service.selectFrom('sales').select('id').orderBy('id')))).toBe('id\n1\n2\n3\n4\n5\n6\n')
+    expect(await textOf(streamCsv(sales.service, sales.service.selectFrom('sales').select('id').orderBy('id')))).toBe(
+      'id\n1\n2\n3\n4\n5\n6\n',
+    )
   })
 
   it('has its header without rows, and takes the names it is given', async () => {
@@ -52,12 +54,17 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
     expect(await textOf(streamCsv(sales.ada, none))).toBe('id,"the region, ""so"""\n')
     expect(await textOf(streamCsv(sales.ada, none, { header: false }))).toBe('')
     expect(await textOf(streamCsv(sales.ada, none, { header: ['a', 'b'] }))).toBe('a,b\n')
-    await expect(textOf(streamCsv(sales.ada, none, { header: ['a'] }))).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(textOf(streamCsv(sales.ada, none, { header: ['a'] }))).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    })
   })
 
   it('takes queries of plugins, joins of one name, and any number of rows in a chunk', async () => {
     const camel = sales.ada.withPlugin(new CamelCasePlugin()) as never as typeof sales.ada
-    const query = camel.selectFrom('sales').select(['id', 'soldAt as lastSale' as never]).orderBy('id')
+    const query = camel
+      .selectFrom('sales')
+      .select(['id', 'soldAt as lastSale' as never])
+      .orderBy('id')
     for (const chunkSize of [1, 2, 5, 100]) {
       const text = await textOf(streamCsv(camel, query, { chunkSize }))
       expect(text.split('\n').length).toBe(7)
@@ -68,47 +75,96 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
   })
 
   it('keeps spreadsheets from running what users wrote, where that is asked for', async () => {
-    const texts = ['=1+1', '+49 30', '-5', '-5.5e3', '+1', '@SUM(A1)', '-', '=a,"b"', 'plain', '', '\tx', '-2+3+cmd|', '-Infinity']
-    const query = sales.ada.selectFrom(sql<{ t: string }>`unnest(${texts}::text[])`.as<'t'>(sql`t(t)`)).select('t' as never)
+    const texts = [
+      '=1+1',
+      '+49 30',
+      '-5',
+      '-5.5e3',
+      '+1',
+      '@SUM(A1)',
+      '-',
+      '=a,"b"',
+      'plain',
+      '',
+      '\tx',
+      '-2+3+cmd|',
+      '-Infinity',
+    ]
+    const query = sales.ada
+      .selectFrom(sql<{ t: string }>`unnest(${texts}::text[])`.as<'t'>(sql`t(t)`))
+      .select('t' as never)
     const safe = await textOf(streamCsv(sales.ada, query, { header: false, escapeFormulas: true }))
-    expect(safe).toBe(`'=1+1\n'+49 30\n-5\n-5.5e3\n+1\n'@SUM(A1)\n'-\n"'=a,""b"""\nplain\n""\n'\tx\n'-2+3+cmd|\n-Infinity\n`)
+    expect(safe).toBe(
+      `'=1+1\n'+49 30\n-5\n-5.5e3\n+1\n'@SUM(A1)\n'-\n"'=a,""b"""\nplain\n""\n'\tx\n'-2+3+cmd|\n-Infinity\n`,
+    )
     expect(await textOf(streamCsv(sales.ada, query, { header: false })), 'the control').toMatch(/^=1\+1\n\+49 30/)
   })
 
   it.each([
-    { delimiter: '' }, { delimiter: ',,' }, { delimiter: '"' }, { delimiter: '\n' }, { delimiter: 'é' },
-    { null: 'a,b' }, { null: '"' }, { null: 'a\nb' }, { header: 'yes' }, { chunkSize: 0 }, { chunkSize: 1.5 },
+    { delimiter: '' },
+    { delimiter: ',,' },
+    { delimiter: '"' },
+    { delimiter: '\n' },
+    { delimiter: 'é' },
+    { null: 'a,b' },
+    { null: '"' },
+    { null: 'a\nb' },
+    { header: 'yes' },
+    { chunkSize: 0 },
+    { chunkSize: 1.5 },
   ])('refuses %o', async (options) => {
-    await expect(textOf(streamCsv(sales.ada, odd(), options as never))).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(textOf(streamCsv(sales.ada, odd(), options as never))).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    })
   })
 
   it('tells how far it is, writes files and streams of both kinds, and closes them', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'csv-'))
     const seen: number[] = []
     const file = join(folder, 'odd.csv')
-    const done = await exportCsv(sales.ada, odd(), { to: createWriteStream(file), chunkSize: 2, onProgress: ({ rows }) => seen.push(rows) })
+    const done = await exportCsv(sales.ada, odd(), {
+      to: createWriteStream(file),
+      chunkSize: 2,
+      onProgress: ({ rows }) => seen.push(rows),
+    })
     const text = await readFile(file)
     expect(done).toEqual({ rows: 5, bytes: text.length })
     expect(seen).toEqual([2, 4, 5])
     let web = ''
     let closed = false
-    const to = new WritableStream<Uint8Array>({ write: (chunk) => void (web += Buffer.from(chunk).toString()), close: () => void (closed = true) })
+    const to = new WritableStream<Uint8Array>({
+      write(chunk) {
+        web += Buffer.from(chunk).toString()
+      },
+      close() {
+        closed = true
+      },
+    })
     await exportCsv(sales.ada, odd(), { to })
     expect([web, closed]).toEqual([text.toString(), true])
     await rm(folder, { recursive: true })
   })
 
   it('never finishes a target when the query fails half way, and leaves the connection usable', async () => {
-    const failing = sales.ada.selectFrom(sql<{ q: number }>`(select 1 / (50 - n) as q from generate_series(1, 100) n)`.as('x')).select('q')
+    const failing = sales.ada
+      .selectFrom(sql<{ q: number }>`(select 1 / (50 - n) as q from generate_series(1, 100) n)`.as('x'))
+      .select('q')
     const aborted: unknown[] = []
     let closed = false
-    const to = new WritableStream<Uint8Array>({ abort: (reason) => void aborted.push(reason), close: () => void (closed = true) })
+    const to = new WritableStream<Uint8Array>({
+      abort: (reason) => void aborted.push(reason),
+      close() {
+        closed = true
+      },
+    })
     await expect(exportCsv(sales.ada, failing, { to, chunkSize: 10 })).rejects.toMatchObject({ code: 'QUERY_DATA' })
     expect(aborted).toMatchObject([{ code: 'QUERY_DATA' }])
     expect(closed).toBe(false)
     const stream = new PassThrough()
     stream.resume()
-    await expect(exportCsv(sales.ada, failing, { to: stream, chunkSize: 10 })).rejects.toMatchObject({ code: 'QUERY_DATA' })
+    await expect(exportCsv(sales.ada, failing, { to: stream, chunkSize: 10 })).rejects.toMatchObject({
+      code: 'QUERY_DATA',
+    })
     expect([stream.destroyed, stream.readableEnded]).toEqual([true, false])
     expect(await sales.ada.selectFrom('sales').select('id').execute()).toHaveLength(5)
   })
@@ -117,7 +173,9 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
     const broken = () => new Writable({ write: (_chunk, _encoding, done) => done(new Error('disk full')) })
     await expect(exportCsv(sales.ada, odd(), { to: broken(), chunkSize: 1 })).rejects.toThrow('disk full')
     const closing = new PassThrough()
-    await expect(exportCsv(sales.ada, odd(), { to: closing, chunkSize: 1, onProgress: () => closing.destroy() })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(
+      exportCsv(sales.ada, odd(), { to: closing, chunkSize: 1, onProgress: () => closing.destroy() }),
+    ).rejects.toMatchObject({ code: 'OPTION_INVALID' })
     expect(await sales.ada.selectFrom('sales').select('id').execute()).toHaveLength(5)
   })
 
@@ -162,14 +220,27 @@ describe('CSV beside COPY', () => {
     const ada = sales.ada.as({ settings: { timezone: zone } })
     // biome-ignore lint/suspicious/noExplicitAny: a table that the types of the fixture do not know
     const query = (ada as any).selectFrom('odd').selectAll().orderBy('id')
-    expect(await textOf(streamCsv(ada, query, options))).toBe(await copied('select * from odd order by id', copyOptions))
-    const single = (ada as unknown as typeof sales.ada).selectFrom('odd' as never).select('t' as never).orderBy('id' as never)
-    expect(await textOf(streamCsv(ada, single, options))).toBe(await copied('select t from odd order by id', copyOptions))
+    expect(await textOf(streamCsv(ada, query, options))).toBe(
+      await copied('select * from odd order by id', copyOptions),
+    )
+    const single = (ada as unknown as typeof sales.ada)
+      .selectFrom('odd' as never)
+      .select('t' as never)
+      .orderBy('id' as never)
+    expect(await textOf(streamCsv(ada, single, options))).toBe(
+      await copied('select t from odd order by id', copyOptions),
+    )
   })
 
-  it('holds no more than a chunk in memory, however many rows there are, and waits for a slow target', { timeout: 60_000 }, async () => {
+  it('holds no more than a chunk in memory, however many rows there are, and waits for a slow target', {
+    timeout: 60_000,
+  }, async () => {
     const rows = 1_000_000
-    const query = sales.ada.selectFrom(sql<{ n: number; t: string }>`(select n, 'row ' || n as t from generate_series(1, ${rows}::int) n)`.as('x')).select(['n', 't'])
+    const query = sales.ada
+      .selectFrom(
+        sql<{ n: number; t: string }>`(select n, 'row ' || n as t from generate_series(1, ${rows}::int) n)`.as('x'),
+      )
+      .select(['n', 't'])
     let most = 0
     let bytes = 0
     const start = process.memoryUsage()
@@ -190,11 +261,29 @@ describe('CSV beside COPY', () => {
 
   it('ends the server’s work when it is cancelled', async () => {
     const controller = new AbortController()
-    const endless = sales.ada.selectFrom(sql<{ s: string }>`(select n, pg_sleep(0.001)::text as s from generate_series(1, 1000000) n)`.as('endless')).select('s')
+    const endless = sales.ada
+      .selectFrom(
+        sql<{ s: string }>`(select n, pg_sleep(0.001)::text as s from generate_series(1, 1000000) n)`.as('endless'),
+      )
+      .select('s')
     const to = new WritableStream<Uint8Array>()
-    const running = exportCsv(sales.ada, endless, { to, chunkSize: 50, signal: controller.signal, onProgress: ({ rows }) => rows >= 100 && controller.abort(new Error('enough')) })
+    const running = exportCsv(sales.ada, endless, {
+      to,
+      chunkSize: 50,
+      signal: controller.signal,
+      onProgress: ({ rows }) => rows >= 100 && controller.abort(new Error('enough')),
+    })
     await expect(running).rejects.toThrow('enough')
-    await expect.poll(async () => (await client.query(`select from pg_stat_activity where query like '%endless%' and state = 'active' and pid <> pg_backend_pid()`)).rowCount).toBe(0)
+    await expect
+      .poll(
+        async () =>
+          (
+            await client.query(
+              `select from pg_stat_activity where query like '%endless%' and state = 'active' and pid <> pg_backend_pid()`,
+            )
+          ).rowCount,
+      )
+      .toBe(0)
     expect(await sales.ada.selectFrom('sales').select('id').execute()).toHaveLength(5)
   })
 })

@@ -27,17 +27,21 @@ describe.each(salesKinds)('A session for reports on the %s', (kind) => {
   it('writes nothing, whoever tries, and cannot be made to', async () => {
     const report = reportSession(sales.ada)
     const insert = sql`insert into sales values (99, 'ada', null, 'x', 1, now(), now(), now())`
-    await sales.script(`create or replace function sneak() returns int language sql volatile as $$ insert into sales values (98, 'ada', null, 'x', 1, now(), now(), now()) returning id $$`)
+    await sales.script(
+      `create or replace function sneak() returns int language sql volatile as $$ insert into sales values (98, 'ada', null, 'x', 1, now(), now(), now()) returning id $$`,
+    )
     const attempts: (() => Promise<unknown>)[] = [
       () => insert.execute(report),
       () => sql`select sneak()`.execute(report),
-      () => sql`with w as (select set_config('transaction_read_only', 'off', true)) select sneak() from w`.execute(report),
+      () =>
+        sql`with w as (select set_config('transaction_read_only', 'off', true)) select sneak() from w`.execute(report),
       () => report.transaction((trx) => insert.execute(trx)),
       () => report.transaction({ accessMode: 'read write' }, (trx) => insert.execute(trx)),
-      () => report.transaction(async (trx) => {
-        await sql`set local transaction_read_only = off`.execute(trx)
-        await insert.execute(trx)
-      }),
+      () =>
+        report.transaction(async (trx) => {
+          await sql`set local transaction_read_only = off`.execute(trx)
+          await insert.execute(trx)
+        }),
     ]
     const refusals: unknown[] = []
     for (const attempt of attempts) await attempt().catch((error) => refusals.push(error.sqlstate ?? error.code))
@@ -51,7 +55,10 @@ describe.each(salesKinds)('A session for reports on the %s', (kind) => {
 
   it('leaves nothing of it to whoever comes next on the connection', async () => {
     await reportSession(sales.ada, { workMem: '64kB' }).selectFrom('sales').select('id').execute()
-    const { rows } = await sql<{ m: string; r: string }>`select current_setting('work_mem') as m, current_setting('transaction_read_only') as r`.execute(sales.bob)
+    const { rows } = await sql<{
+      m: string
+      r: string
+    }>`select current_setting('work_mem') as m, current_setting('transaction_read_only') as r`.execute(sales.bob)
     expect(rows).toEqual([{ m: '4MB', r: 'off' }])
   })
 
@@ -65,11 +72,15 @@ describe.each(salesKinds)('A session for reports on the %s', (kind) => {
     { timeoutMs: -1 },
     { readOnly: 'no' },
   ])('refuses %o', (options) => {
-    expect(() => reportSession(sales.ada, options as never)).toThrow(expect.objectContaining({ code: 'OPTION_INVALID' }))
+    expect(() => reportSession(sales.ada, options as never)).toThrow(
+      expect.objectContaining({ code: 'OPTION_INVALID' }),
+    )
   })
 
   it('is ended by its own timeout where the server can do that', async () => {
     if (kind === 'embedded') return
-    await expect(sql`select pg_sleep(5)`.execute(reportSession(sales.ada, { timeoutMs: 50 }))).rejects.toMatchObject({ code: 'TIMEOUT_STATEMENT' })
+    await expect(sql`select pg_sleep(5)`.execute(reportSession(sales.ada, { timeoutMs: 50 }))).rejects.toMatchObject({
+      code: 'TIMEOUT_STATEMENT',
+    })
   })
 })

@@ -1,9 +1,9 @@
 /** Sales of two tenants under row security, on a server and on PGlite: what reports are tried on. */
 import { Client } from 'pg'
 import { createDatabase, type Database, type Session } from '../../../src/index.ts'
+import { sqlOf } from '../../sql/engines.ts'
 import { createLogin, createTestDatabase } from '../../support/database.ts'
 import { bootPglite } from '../../support/pglite.ts'
-import { sqlOf } from '../../sql/engines.ts'
 
 const salesSql = `
   create table sales (id int primary key, tenant text not null, region text, product text not null, amount numeric(10, 2) not null,
@@ -54,10 +54,15 @@ export async function openSales(kind: (typeof salesKinds)[number]): Promise<Sale
     await pglite.exec(moduleSql)
     await pglite.exec(salesSql)
     const db = createDatabase<SalesTables>({ connection: pglite })
-    return sales(db, undefined, async (text) => void (await pglite.exec(text)), async () => {
-      await db.close()
-      await pglite.close()
-    })
+    return sales(
+      db,
+      undefined,
+      async (text) => void (await pglite.exec(text)),
+      async () => {
+        await db.close()
+        await pglite.close()
+      },
+    )
   }
   const place = await createTestDatabase()
   const login = await createLogin(place)
@@ -66,12 +71,17 @@ export async function openSales(kind: (typeof salesKinds)[number]): Promise<Sale
   await admin.query(moduleSql)
   await admin.query(salesSql)
   const db = createDatabase<SalesTables>({ connection: login.url, service: { connection: place.adminUrl } })
-  return sales(db, place.adminUrl, async (text) => void (await admin.query(text)), async () => {
-    await db.close()
-    await admin.end()
-    await place.drop()
-    await login.drop()
-  })
+  return sales(
+    db,
+    place.adminUrl,
+    async (text) => void (await admin.query(text)),
+    async () => {
+      await db.close()
+      await admin.end()
+      await place.drop()
+      await login.drop()
+    },
+  )
 }
 
 function sales(

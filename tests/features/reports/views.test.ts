@@ -23,7 +23,9 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
     const refresh = await refreshView(sales.service, totals)
     expect(refresh).toMatchObject({ rows: 3 })
     expect(refresh.durationMs).toBeGreaterThanOrEqual(0)
-    const { rows } = await sql<{ by: string }>`select refreshed_by as by from tenon.view_refreshes`.execute(sales.service)
+    const { rows } = await sql<{ by: string }>`select refreshed_by as by from tenon.view_refreshes`.execute(
+      sales.service,
+    )
     expect(rows).toEqual([{ by: 'test' }])
   })
 
@@ -33,7 +35,9 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
     expect(ageMs).toBeGreaterThanOrEqual(0)
     expect(stale).toBe(false)
     expect((await viewFreshness(sales.ada, totals, { maxAgeMs: 0 })).stale).toBe(true)
-    await expect(sql`select from tenon.view_refreshes`.execute(sales.ada)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    await expect(sql`select from tenon.view_refreshes`.execute(sales.ada)).rejects.toMatchObject({
+      code: 'ACCESS_DENIED',
+    })
     await expect(refreshView(sales.ada, totals)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
   })
 
@@ -43,7 +47,10 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
       hint: expect.stringContaining('create unique index on "public"."totals"'),
     })
     await sales.script('create unique index totals_upper_idx on totals (upper(tenant), product)')
-    await expect(refreshView(sales.service, totals, { concurrently: true }), 'an expression will not do').rejects.toMatchObject({
+    await expect(
+      refreshView(sales.service, totals, { concurrently: true }),
+      'an expression will not do',
+    ).rejects.toMatchObject({
       code: 'VIEW_UNIQUE_INDEX',
     })
     await sales.script('create unique index totals_tenant_product_idx on totals (tenant, product)')
@@ -57,14 +64,20 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
     expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 60_000 })).toBeUndefined()
     expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 0 })).toMatchObject({ rows: 3 })
     await sales.script('refresh materialized view totals with no data')
-    expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 60_000 }), 'nobody can read it').toMatchObject({ rows: 3 })
+    expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 60_000 }), 'nobody can read it').toMatchObject({
+      rows: 3,
+    })
   })
 
   it('keeps what it shows, and says so, when its query fails', async () => {
     await sales.script(`create table divisors (d int); insert into divisors values (1);
       create materialized view quotients as select 1 / d as q from divisors; update divisors set d = 0`)
     const quotients = { ...totals, name: 'quotients' }
-    await expect(refreshView(sales.service, quotients)).rejects.toMatchObject({ code: 'QUERY_DATA', sqlstate: '22012', table: 'quotients' })
+    await expect(refreshView(sales.service, quotients)).rejects.toMatchObject({
+      code: 'QUERY_DATA',
+      sqlstate: '22012',
+      table: 'quotients',
+    })
     expect(await viewFreshness(sales.service, quotients)).toMatchObject({ failure: '22012', stale: true })
     expect((await sql`select q from quotients`.execute(sales.service)).rows).toEqual([{ q: 1 }])
     await sales.script('update divisors set d = 2')
@@ -73,14 +86,22 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
   })
 
   it('refuses what is none, and remembers a hundred refreshes', async () => {
-    await expect(refreshView(sales.service, { ...totals, kind: 'table' })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(refreshView(sales.service, { ...totals, kind: 'table' })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    })
     await expect(refreshView(sales.service, { ...totals, name: 'sales' })).rejects.toMatchObject({ sqlstate: '42809' })
-    await expect(refreshView(sales.service, { ...totals, name: 'to"tals' })).rejects.toMatchObject({ code: 'QUERY_UNDEFINED_OBJECT' })
-    await expect(refreshIfOlder(sales.service, totals, { maxAgeMs: -1 })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    await expect(refreshView(sales.service, { ...totals, name: 'to"tals' })).rejects.toMatchObject({
+      code: 'QUERY_UNDEFINED_OBJECT',
+    })
+    await expect(refreshIfOlder(sales.service, totals, { maxAgeMs: -1 })).rejects.toMatchObject({
+      code: 'OPTION_INVALID',
+    })
     await sales.script(`insert into tenon.view_refreshes (view, concurrent, started_at, finished_at, row_count, refreshed_by)
       select 'totals'::regclass, false, now(), now(), 1, 'x' from generate_series(1, 150)`)
     await refreshView(sales.service, totals)
-    const { rows } = await sql<{ n: number }>`select count(*)::int as n from tenon.view_refreshes where view = 'totals'::regclass`.execute(sales.service)
+    const { rows } = await sql<{
+      n: number
+    }>`select count(*)::int as n from tenon.view_refreshes where view = 'totals'::regclass`.execute(sales.service)
     expect(rows).toEqual([{ n: 100 }])
   })
 
@@ -103,7 +124,9 @@ describe('Two who refresh', () => {
   let sales: Sales
   beforeAll(async () => {
     sales = await openSales('server')
-    await sales.script(`create table gate (id int); create materialized view slow as select pg_sleep(0.3)::text as s, 1 as id`)
+    await sales.script(
+      `create table gate (id int); create materialized view slow as select pg_sleep(0.3)::text as s, 1 as id`,
+    )
   })
   afterAll(() => sales[Symbol.asyncDispose]())
   const slow = { ...totals, name: 'slow' }
@@ -113,7 +136,9 @@ describe('Two who refresh', () => {
       Array.from({ length: 5 }, () => refreshIfOlder(sales.service, slow, { maxAgeMs: 60_000 })),
     )
     expect(asked.filter((refresh) => refresh !== undefined)).toHaveLength(1)
-    const { rows } = await sql<{ n: number }>`select count(*)::int as n from tenon.view_refreshes`.execute(sales.service)
+    const { rows } = await sql<{ n: number }>`select count(*)::int as n from tenon.view_refreshes`.execute(
+      sales.service,
+    )
     expect(rows).toEqual([{ n: 1 }])
     await sales.service.transaction().execute(async (trx) => {
       await refreshView(trx, slow)
