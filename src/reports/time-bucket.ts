@@ -93,7 +93,9 @@ export function bucketNode(time: Sql, buckets: Buckets): Sql {
   if (buckets.absolute) {
     if (origin !== undefined) return call('date_bin', step, plain(time, zone), instantLiteral('origin', origin, zone))
     // From the full hour of the zone's clocks, which is not everywhere that of Greenwich, and in two zones not even through the year.
-    if (hour % width.count === 0) return call('date_bin', step, plain(time, zone), truncated('hour', time, zone))
+    // Where it is, looking it up for every row would take more time than the rest of a report.
+    if (hour % width.count === 0 && zone !== null && zone !== 'UTC')
+      return call('date_bin', step, time, truncated('hour', time, zone))
     return call('date_bin', step, plain(time, zone), fromLocal(cast(constant(midnight), 'timestamp'), zone))
   }
   const start = origin === undefined ? cast(constant(midnight), 'timestamp') : localOrigin(origin, zone)
