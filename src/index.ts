@@ -1,6 +1,8 @@
 /** The package's main entry: databases, sessions, the dialect, errors and their guards. */
 export {
+  type AdvisoryLockOptions,
   type AfterCommitCallback,
+  advisoryLock,
   type BatchItem,
   type BatchQuery,
   type BatchResult,
@@ -36,6 +38,8 @@ export {
   TenonDialect,
   type TenonDialectConfig,
   type TransactionOptions,
+  type TryAdvisoryLockOptions,
+  tryAdvisoryLock,
   withDedicatedConnection,
 } from './database/index.ts'
 export {

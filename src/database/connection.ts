@@ -17,6 +17,7 @@ import { toQueryResult } from './query-results.ts'
 import { Runner, type RunnerShared } from './runner.ts'
 import { assertQuery, assertSessionStatement, type ConnectionMode, isScript } from './statement-rules.ts'
 import { lastOf } from './steps.ts'
+import { textReaderOf } from './text-reader.ts'
 import { assertUnitBytes, encodeParameters } from './wire/parameters.ts'
 import type { StatementPlan, StatementPlans } from './wire/statement-plan.ts'
 import type { Step, StepResult } from './wire/unit.ts'
@@ -205,17 +206,19 @@ export class TenonConnection implements DatabaseConnection {
     const onAbort = (): void => void this.cancelQuery?.().catch(() => {})
     options?.signal?.addEventListener('abort', onAbort, { once: true })
     let suspended = true
+    const reader = textReaderOf(compiledQuery)
     try {
-      const first: Step = { ...this.#step(plan, compiledQuery), maxRows: chunkSize, portal }
+      const first: Step = { ...this.#step(plan, compiledQuery), maxRows: chunkSize, portal, reader }
       let result = await this.#fetch(() => conversation.run(plan, first))
+      reader?.columns(result.shape?.fields.map(({ name }) => name) ?? [])
       for (;;) {
         suspended = result.suspended
-        if (result.rows.length > 0) yield { rows: result.rows as R[] }
+        if (result.rows.length > 0 || reader !== undefined) yield { rows: result.rows as R[] }
         if (!suspended) break
         this.#assertUsable()
         if (conversation.current !== transaction) throw closed()
         const previous = result
-        result = await this.#fetch(() => conversation.fetch(plan, previous, chunkSize, portal))
+        result = await this.#fetch(() => conversation.fetch(plan, previous, first))
       }
     } catch (error) {
       if (!this.#inFlight.quiet) throw error

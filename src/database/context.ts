@@ -18,6 +18,11 @@ export const requestSettings = [
   'lock_timeout',
   'idle_in_transaction_session_timeout',
   'work_mem',
+  'hash_mem_multiplier',
+  'max_parallel_workers_per_gather',
+  'jit',
+  // Only ever switched on: the context step is a query, and after one PostgreSQL lets nobody switch it off again.
+  'transaction_read_only',
   'application_name',
 ] as const
 

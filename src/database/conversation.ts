@@ -262,15 +262,20 @@ export class Conversation {
   }
 
   /** Fetches the next rows of a portal that an earlier `run` left suspended. */
-  fetch(plan: StatementPlan, previous: StepResult, maxRows: number, portal: string): Promise<StepResult> {
+  fetch(
+    plan: StatementPlan,
+    previous: StepResult,
+    { maxRows, portal, reader }: Pick<Step, 'maxRows' | 'portal' | 'reader'>,
+  ): Promise<StepResult> {
     const state = this.#transaction as TransactionState
     return this.#inTransaction(state, plan, {
       text: '',
       name: '',
       values: [],
-      maxRows,
-      portal,
+      maxRows: maxRows ?? 0,
+      portal: portal ?? '',
       resume: previous.shape ?? null,
+      reader,
     })
   }
 

@@ -1,4 +1,10 @@
 /** The folder's face: what other folders and the package may use of it. */
+export {
+  type AdvisoryLockOptions,
+  advisoryLock,
+  type TryAdvisoryLockOptions,
+  tryAdvisoryLock,
+} from './advisory-lock.ts'
 export { type BatchItem, type BatchQuery, type BatchResult, type BatchResults, type First, first } from './batch.ts'
 export type { PoolOptions } from './connection-config.ts'
 export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
@@ -24,6 +30,8 @@ export type { ListeningConnection, ListeningHandlers } from './listening.ts'
 export type { MultiplexObstacle, MultiplexOptions, MultiplexStats } from './multiplex-options.ts'
 export { type NarrowerSession, Session, SessionConnectionBuilder } from './session.ts'
 export type { Claims, SessionOptions } from './session-options.ts'
+export type { TextReader } from './text-reader.ts'
+export { type StreamTextsOptions, streamTexts } from './text-rows.ts'
 export {
   type AfterCommitCallback,
   SessionTransaction,

@@ -142,6 +142,10 @@ const entries = {
   GEO_SRID: { retryable: false, summary: 'Geometries of different SRIDs meet, or one has none where it needs one.' },
   CURSOR_INVALID: { retryable: false, summary: 'A cursor of a page was changed, or made for another order.' },
   ROW_STALE: { retryable: false, summary: 'A row was changed since the version that the update was made of.' },
+  VIEW_UNIQUE_INDEX: {
+    retryable: false,
+    summary: 'A materialized view lacks the unique index that refreshing it concurrently takes.',
+  },
   VALUES_INVALID: { retryable: false, summary: 'Values of a row do not fit its schema.' },
   QUERY_FAILED: { retryable: false, summary: 'Any other error of the server; see sqlstate.' },
   RESOURCE_EXHAUSTED: { retryable: false, summary: 'The server ran out of disk, memory or another resource.' },

@@ -106,6 +106,35 @@ export function readDataRow(buffer: Buffer, start: number, end: number, shape: R
   return row
 }
 
+/** Takes rows as they were sent, in place of objects: one call for each column, one at the end of each row. */
+export interface RowReader {
+  /** A value in the text form of its type, in UTF-8. The bytes are overwritten later. A negative `start` is NULL. */
+  column(buffer: Buffer, start: number, end: number): void
+  endRow(): void
+}
+
+/** Hands the columns of a DataRow to a reader. */
+export function readColumns(buffer: Buffer, start: number, end: number, reader: RowReader): void {
+  const count = buffer.readUInt16BE(start)
+  let at = start + 2
+  for (let i = 0; i < count; i++) {
+    const length =
+      ((buffer[at] as number) << 24) |
+      ((buffer[at + 1] as number) << 16) |
+      ((buffer[at + 2] as number) << 8) |
+      (buffer[at + 3] as number)
+    at += 4
+    if (length === -1) {
+      reader.column(buffer, -1, -1)
+      continue
+    }
+    if (length < 0 || at + length > end) throw new ProtocolViolation('column of a wrong length')
+    reader.column(buffer, at, at + length)
+    at += length
+  }
+  reader.endRow()
+}
+
 /** The command a tag names and the number of rows it counted. */
 export interface CommandTag {
   readonly command: string

@@ -4,7 +4,7 @@
  * Owns the list of functions known to be harmless. A statement built only of Kysely's own nodes and these functions cannot change
  * a session-level setting or take a session lock; anything else (raw SQL, unknown functions) is followed by a clean-up.
  */
-import type { CompiledQuery, OperationNode, RawNode } from 'kysely'
+import type { CompiledQuery, FunctionNode, GroupByItemNode, OperationNode, RawNode } from 'kysely'
 import { TenonError } from '../../kernel/errors.ts'
 
 /** Functions of pg_catalog that read their arguments and nothing else. */
@@ -12,13 +12,13 @@ export const pureFunctions: ReadonlySet<string> = new Set(
   (
     'abs all any any_value array_agg array_append array_length array_position array_prepend array_remove array_to_json avg ' +
     'bool_and bool_or btrim cardinality ceil ceiling char_length coalesce concat concat_ws count cume_dist current_date ' +
-    'date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid generate_series greatest initcap json_agg ' +
+    'date_bin date_part date_trunc dense_rank every exp extract first_value floor format gen_random_uuid generate_series greatest grouping initcap json_agg ' +
     'json_array_length json_build_array json_build_object json_object_agg jsonb_agg jsonb_array_elements jsonb_array_elements_text ' +
     'jsonb_array_length jsonb_build_array jsonb_delete_path jsonb_build_object jsonb_each jsonb_each_text jsonb_exists jsonb_extract_path jsonb_extract_path_text ' +
     'jsonb_insert jsonb_object_agg jsonb_object_keys jsonb_path_exists jsonb_path_match jsonb_path_query jsonb_path_query_array jsonb_path_query_first jsonb_pretty json_array_elements json_array_elements_text json_each json_each_text ' +
-    'jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof json_object_keys json_strip_nulls json_typeof lag last_value lead least left length ln log lower lpad ltrim max min mod ' +
+    'jsonb_set jsonb_strip_nulls jsonb_to_recordset jsonb_typeof json_object_keys json_strip_nulls json_typeof lag last_value lead least left length ln log lower lpad ltrim make_interval max min mod mode ' +
     'now nth_value ntile nullif num_nulls octet_length percent_rank percentile_cont percentile_disc position power random rank regexp_replace repeat ' +
-    'replace reverse right round row row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum ' +
+    'replace reverse right round row row_number row_to_json rpad rtrim sign split_part sqrt starts_with string_agg strpos substr substring sum timezone ' +
     'to_char to_date to_json to_jsonb to_number to_timestamp to_tsquery to_tsvector phraseto_tsquery plainto_tsquery websearch_to_tsquery ts_headline ts_rank ts_rank_cd ' +
     'translate trim trunc tsquery_phrase unnest upper uuid_generate_v4 width_bucket ' +
     'area array_cat array_replace broadcast center family host inet_same_family isempty lower_inf masklen netmask network range_merge set_masklen upper_inf'
@@ -41,6 +41,19 @@ export const extensionFunctions: ReadonlySet<string> = new Set(
     'st_y st_ymax st_ymin'
   ).split(' '),
 )
+
+/**
+ * Locks that end with the transaction they were taken in. Nothing but the transaction knows of them, and a pure statement alone is one.
+ */
+const transactionLocks: ReadonlySet<string> = new Set([
+  'pg_advisory_xact_lock',
+  'pg_advisory_xact_lock_shared',
+  'pg_try_advisory_xact_lock',
+  'pg_try_advisory_xact_lock_shared',
+])
+
+/** Words of GROUP BY that look like functions there; anywhere else a function of the application's own may have the name. */
+const groupings: ReadonlySet<string> = new Set(['rollup', 'cube', 'grouping sets'])
 
 /** Literal text that Kysely writes into raw nodes of its own: order directions, merge actions, `true`, separators. */
 const pureLiterals = new Set(['asc', 'desc', 'true', 'do nothing', 'delete', 'merge_action()', ', '])
@@ -124,10 +137,22 @@ function visit(value: unknown, findings: Findings, depth = 0): void {
     return
   }
   const node = value as Partial<OperationNode>
+  if (node.kind === 'GroupByItemNode') {
+    visitGrouping((node as GroupByItemNode).groupBy, findings, depth + 1)
+    return
+  }
   if (typeof node.kind === 'string') inspect(node as OperationNode, findings)
   // Values of parameters are data: a caller's object with a `kind` of its own must not be walked into.
   if (node.kind === 'ValueNode' || node.kind === 'PrimitiveValueListNode') return
   for (const child of Object.values(value)) visit(child, findings, depth + 1)
+}
+
+/** An item of GROUP BY, or of the grouping sets in it: what stands in a rollup is an expression again. */
+function visitGrouping(node: OperationNode, findings: Findings, depth: number): void {
+  const { func, arguments: inner } = node as FunctionNode
+  if (node.kind !== 'FunctionNode' || !groupings.has(func)) visit(node, findings, depth)
+  else if (func !== 'grouping sets') visit(inner, findings, depth + 1)
+  else for (const item of inner) visitGrouping(item, findings, depth + 1)
 }
 
 function inspect(node: OperationNode, findings: Findings): void {
@@ -136,7 +161,10 @@ function inspect(node: OperationNode, findings: Findings): void {
     if (!isPureRaw(node as RawNode) && !isLiteral(node, savepointCommands)) findings.raw = true
   } else if (node.kind === 'FunctionNode' || node.kind === 'AggregateFunctionNode') {
     const name = (node as OperationNode & { readonly func: string }).func
-    if (!(pureFunctions.has(name) || extensionFunctions.has(name)) || findings.shadowed.has(name))
+    if (
+      !(pureFunctions.has(name) || extensionFunctions.has(name) || transactionLocks.has(name)) ||
+      findings.shadowed.has(name)
+    )
       findings.functions = true
   } else if (node.kind === 'IdentifierNode') {
     // The one relation whose rules set parameters of the session.

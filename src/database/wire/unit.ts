@@ -11,7 +11,9 @@ import {
   code,
   type ErrorReport,
   ProtocolViolation,
+  type RowReader,
   type RowShape,
+  readColumns,
   readCommandTag,
   readDataRow,
   readError,
@@ -43,6 +45,8 @@ export interface Step {
   readonly item?: number
   /** Of COPY FROM STDIN its rows, in the text form: they go behind the statement without waiting to be asked for. */
   readonly copyData?: Uint8Array
+  /** Takes the rows as they come; the result has none. */
+  readonly reader?: RowReader | undefined
 }
 
 /** What one step gave. */
@@ -287,8 +291,10 @@ export class Unit implements WireUnit {
     if (this.#step.echoes) this.#readMark(buffer, start, end)
     if (this.#step.silent || this.failure !== undefined || this.copy) return
     if (result.shape === null || result.shape === undefined) throw new ProtocolViolation('row without a description')
+    const { reader } = this.#step
     try {
-      result.rows.push(readDataRow(buffer, start, end, result.shape))
+      if (reader === undefined) result.rows.push(readDataRow(buffer, start, end, result.shape))
+      else readColumns(buffer, start, end, reader)
     } catch (error) {
       if (error instanceof ProtocolViolation) throw error
       this.failure = error
