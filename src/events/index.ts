@@ -4,15 +4,7 @@ export { type Channel, defineChannel } from './channel.ts'
 export { notify } from './notify.ts'
 export { createOutbox, type EnqueueOptions, type Outbox, type OutboxItem, type Topics } from './outbox.ts'
 export type { PayloadOf } from './payload.ts'
-export {
-  createRelay,
-  type HandlerContext,
-  type Handlers,
-  type OutboxEvent,
-  type Relay,
-  type RelayFailure,
-  type RelayOptions,
-  type RelayStats,
-} from './relay.ts'
+export { createRelay, type Handlers } from './relay.ts'
+export type { HandlerContext, OutboxEvent, Relay, RelayFailure, RelayOptions, RelayStats } from './relay-options.ts'
 export { type ChannelEvent, subscribe } from './subscribe.ts'
 export type { Gap, Subscription, SubscriptionOptions } from './subscription.ts'
