@@ -1,37 +1,53 @@
 /**
- * Types that codecs of tenon/codecs read, in generated code.
+ * Types that codecs of tenon/codecs and tenon/geo read, in generated code.
  *
- * zod.ts knows their values by their tag, so that it needs nothing of this package when it runs.
+ * zod.ts knows their values by their tag or how they are built, so that it needs nothing of this package when it runs.
  */
 import type { CodecName } from '../kernel/codec.ts'
 import type { CatalogType } from './catalog.ts'
 import { toPropertyKey } from './names.ts'
 import type { Shape } from './type-shapes.ts'
 
-/** Types that generated files import from tenon/codecs. */
-export const codecTypeNames = [
-  'Box',
-  'Circle',
-  'Composite',
-  'Hstore',
-  'Line',
-  'LineSegment',
-  'Multirange',
-  'Path',
-  'Point',
-  'Polygon',
-  'Range',
-  'SparseVector',
-  'Vector',
-] as const
+const modules = {
+  'tenon/codecs': [
+    'Box',
+    'Circle',
+    'Composite',
+    'Hstore',
+    'Line',
+    'LineSegment',
+    'Multirange',
+    'Path',
+    'Point',
+    'Polygon',
+    'Range',
+    'SparseVector',
+    'Vector',
+  ],
+  'tenon/geo': [
+    'BoundingBox',
+    'GeographyColumn',
+    'GeographyOfColumn',
+    'GeometryColumn',
+    'GeometryOfColumn',
+    'GeometryType',
+    'GeometryValue',
+  ],
+} as const
 
-/** The import of those that a file uses; '' for none. */
+/** Types that generated files import from this package. */
+export const codecTypeNames: readonly string[] = Object.values(modules).flat()
+
+/** The imports of those that a file uses; '' for none. */
 export function codecImport(codecs: readonly string[] | undefined, used: ReadonlySet<string>): string {
-  const names = codecs === undefined ? [] : codecTypeNames.filter((name) => used.has(name))
+  if (codecs === undefined) return ''
   // Without the codec these two are generated.
-  const isOwn = (name: string) => !codecs?.includes('geometric') && (name === 'Point' || name === 'Circle')
-  const imported = names.filter((name) => !isOwn(name))
-  return imported.length === 0 ? '' : `import type { ${imported.join(', ')} } from "tenon/codecs";\n`
+  const isOwn = (name: string) => !codecs.includes('geometric') && (name === 'Point' || name === 'Circle')
+  return Object.entries(modules)
+    .map(([module, all]) => [module, all.filter((name) => used.has(name) && !isOwn(name))] as const)
+    .filter(([, names]) => names.length > 0)
+    .map(([module, names]) => `import type { ${names.join(', ')} } from "${module}";\n`)
+    .join('')
 }
 
 const geometric: Readonly<Record<string, string>> = {
@@ -48,11 +64,13 @@ const vectors: Readonly<Record<string, string>> = { vector: 'Vector', halfvec: '
 /** Shape of a type that a chosen codec reads; undefined when none does. */
 export function codecShape(
   type: CatalogType,
+  typmod: number,
   plain: Shape,
   codecs: readonly CodecName[],
   resolve: (oid: { readonly type: string }) => Shape,
 ): Shape | undefined {
   const { kind, schema, name, extension, attributes, subtype } = type
+  if (extension === 'postgis') return codecs.includes('geo') ? geoShape(name, typmod, plain) : undefined
   if ((kind === 'r' || kind === 'm') && subtype !== undefined)
     return codecs.includes('range') ? rangeShape(kind, resolve({ type: subtype })) : undefined
   if (kind === 'c') {
@@ -68,6 +86,44 @@ export function codecShape(
   if (extension === 'hstore' && name === 'hstore' && codecs.includes('hstore')) return taggedShape('Hstore', plain)
   const vector = extension === 'vector' && codecs.includes('vector') ? vectors[name] : undefined
   return vector === undefined ? undefined : taggedShape(vector, plain)
+}
+
+/** By their numbers in PostGIS' type modifiers; 0 is any. */
+const geometryTypes = [
+  undefined,
+  'Point',
+  'LineString',
+  'Polygon',
+  'MultiPoint',
+  'MultiLineString',
+  'MultiPolygon',
+  'GeometryCollection',
+]
+
+/** Of a geometry or geography; a modifier holds type and SRID as PostGIS packs them, with flags for Z and M in the lowest bits. */
+function geoShape(name: string, typmod: number, plain: Shape): Shape | undefined {
+  if (name === 'box2d')
+    return {
+      ...plain,
+      select: 'BoundingBox',
+      row: 'z.custom<BoundingBox>((value) => Array.isArray(value) && value.length === 4)',
+    }
+  if (name !== 'geometry' && name !== 'geography') return undefined
+  const type = typmod < 0 ? undefined : geometryTypes[(typmod & 0xfc) >> 2]
+  const srid = typmod < 0 ? 0 : ((typmod & 0x0fffff00) - (typmod & 0x10000000)) >> 8
+  const kind = type === undefined ? 'GeometryType' : JSON.stringify(type)
+  const number = srid === 0 ? 'number' : String(srid)
+  const isGeography = name === 'geography'
+  const value = isGeography ? `GeometryValue<${kind}>` : `GeometryValue<${kind}, ${number}>`
+  const select = isGeography ? `GeographyOfColumn<${kind}>` : `GeometryOfColumn<${kind}, ${number}>`
+  return {
+    select,
+    insert: value,
+    alias: isGeography ? `GeographyColumn<${kind}>` : `GeometryColumn<${kind}, ${number}>`,
+    row: `geometry<${select}>()`,
+    input: `geometry<${value}>()`,
+    json: 'z.unknown()',
+  }
 }
 
 function written(select: string, row: string, input: string, json: string): Shape {

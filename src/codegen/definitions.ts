@@ -123,6 +123,12 @@ const codec = <T>(name: string) =>
   );`,
   composite: `const composite = <T>(attributes: z.ZodRawShape) =>
   codec<T>("Composite").refine((value) => z.object(attributes).safeParse(value).success, "Expected other attributes");`,
+  geometry: `// GeoJSON that was checked or read writes itself; plain GeoJSON does not.
+const geometry = <T>() =>
+  z.custom<T>(
+    (value) => typeof value === "object" && value !== null && "type" in value && "toPostgres" in value,
+    "Expected a geometry of tenon/geo",
+  );`,
   json: `const json = <T>() => z.custom<T>((value) => value !== undefined);`,
   isJson: `// jsonb, unlike json, holds no NUL and no half of a surrogate pair.
 const isJson = (value: unknown, stored: boolean): boolean => {

@@ -34,7 +34,7 @@ export interface CodegenOptions {
   /** `timestamp` and `timestamptz` columns. Default `Date`. */
   readonly timestamp?: ParserChoices['timestamp'] | undefined
   /**
-   * Codecs of tenon/codecs that `createDatabase` is given: columns of their types have their values. Default none, and these columns are
+   * Codecs of tenon/codecs and tenon/geo that `createDatabase` is given: columns of their types have their values. Default none, and these columns are
    * text.
    */
   readonly codecs?: readonly CodecName[] | undefined

@@ -140,7 +140,7 @@ export class TypeReader {
     }
     const shape = this.#plainShape(type, typmod)
     const { codecs } = this.#options
-    return codecShape(type, shape, codecs, (attribute) => this.resolve(attribute).shape) ?? shape
+    return codecShape(type, typmod, shape, codecs, (attribute) => this.resolve(attribute).shape) ?? shape
   }
 
   #plainShape(type: CatalogType, typmod: number): Shape {

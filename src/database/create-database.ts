@@ -313,10 +313,9 @@ export class Database<DB> implements AsyncDisposable {
   }
 
   async #close(drainMs: number): Promise<void> {
-    await this.#listenings.close()
     this.#queries.share(false)
     const sources = new Set([this.#pool.source, ...(this.#service === undefined ? [] : [this.#service.source])])
-    await Promise.all([...sources].map((source) => source.close(drainMs)))
+    await Promise.all([this.#listenings.close(), ...[...sources].map((source) => source.close(drainMs))])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

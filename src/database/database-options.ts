@@ -167,7 +167,7 @@ function checkCodecs({ codecs: declared = [] }: Metadata, codecs: readonly Codec
     throw new TenonError({
       code: 'OPTION_INVALID',
       message: `the generated types are those of codecs that are not given: ${missing.join(', ')}`,
-      hint: `Pass codecs: [${missing.map((name) => `${name}Codec`).join(', ')}], from 'tenon/codecs', or generate again without them.`,
+      hint: `Pass codecs: [${missing.map((name) => `${name}Codec`).join(', ')}], from 'tenon/codecs' (geoCodec from 'tenon/geo'), or generate again without them.`,
     })
   const strange = codecNames.filter((name) => given.includes(name) && !declared.includes(name))
   if (strange.length > 0)

@@ -2641,7 +2641,7 @@ drop function tenon.purge_events(interval, integer);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '2525a7c2aa5bb0bcfcd7c0d7c409fc7a06c24bdf9b24c13e077f0e67c0c160d9',
+        sha256: '43c8b0b573e79057b8ad4ff97e48ed565845693b853ee87923204c8d38abd4a9',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -2744,23 +2744,24 @@ $function$;
 
 comment on function tenon.partition_table_name(text, text) is 'A name for a partition or its index, cut to what PostgreSQL takes.';
 
+-- As text: the server would keep the columns that its catalog has today, and an upgrade changes them.
 create function tenon.partition_key_column(parent regclass) returns pg_catalog.pg_attribute
   language sql stable
   set search_path = ''
-begin atomic
+as $function$
   select attribute.*
   from pg_catalog.pg_partitioned_table as partitioned
   join pg_catalog.pg_attribute as attribute
     on attribute.attrelid = partitioned.partrelid and attribute.attnum = partitioned.partattrs[0]
-  where partitioned.partrelid = parent and partitioned.partnatts = 1;
-end;
+  where partitioned.partrelid = parent and partitioned.partnatts = 1
+$function$;
 
 comment on function tenon.partition_key_column(regclass) is 'The one column that a table is partitioned by; null for an expression or several.';
 
 create function tenon.range_kind(parent regclass) returns text
   language sql stable
   set search_path = ''
-begin atomic
+as $function$
   select case
     when attribute.atttypid in (
       'pg_catalog.date'::pg_catalog.regtype, 'pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype
@@ -2772,8 +2773,8 @@ begin atomic
   end
   from pg_catalog.pg_partitioned_table as partitioned
   cross join tenon.partition_key_column(parent) as attribute
-  where partitioned.partrelid = parent and partitioned.partstrat = 'r';
-end;
+  where partitioned.partrelid = parent and partitioned.partstrat = 'r'
+$function$;
 
 comment on function tenon.range_kind(regclass) is 'time or number, where a table is partitioned by range over one column of these; else null.';
 

@@ -4,8 +4,8 @@
  * Owns the shape and the names alone. Values that go to the server write themselves, with `toPostgres()`.
  */
 
-/** Codecs of tenon/codecs by their names: those that code can be generated for. */
-export const codecNames = ['composite', 'geometric', 'hstore', 'range', 'vector'] as const
+/** Codecs of tenon/codecs and tenon/geo by their names: those that code can be generated for. */
+export const codecNames = ['composite', 'geo', 'geometric', 'hstore', 'range', 'vector'] as const
 
 export type CodecName = (typeof codecNames)[number]
 

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import type { Kysely } from 'kysely'
 import { Client } from 'pg'
 import { type GeographyColumn, type GeometryColumn, type GeometryType, geoCodec } from '../../src/geo/index.ts'
-import { createDatabase, type Database, type Session } from '../../src/index.ts'
+import { createDatabase, type Database, type DatabaseOptions, type Session } from '../../src/index.ts'
 import { createLogin, createTestDatabase } from './database.ts'
 import { bootPglitePostgis } from './pglite-postgis.ts'
 import { startPostgres } from './postgres.ts'
@@ -51,6 +51,8 @@ export interface Ground extends AsyncDisposable {
   /** A session of a tenant. */
   as(tenant: number): Session<GeoDB>
   readonly service: Kysely<GeoDB>
+  /** Where it is, for a database object of another kind. */
+  readonly connection: Pick<DatabaseOptions, 'connection' | 'service' | 'searchPath'>
   admin(text: string): Promise<readonly Record<string, unknown>[]>
 }
 
@@ -127,14 +129,11 @@ function ground(
   admin: Ground['admin'],
   close: () => Promise<void>,
 ): Ground {
-  const db = createDatabase<GeoDB>({
-    ...connection,
-    codecs: [geoCodec],
-    settings: ['app.tenant_id'],
-    searchPath: ['public', ...(schema === 'public' ? [] : [schema])],
-  })
+  const place = { ...connection, searchPath: ['public', ...(schema === 'public' ? [] : [schema])] }
+  const db = createDatabase<GeoDB>({ ...place, codecs: [geoCodec], settings: ['app.tenant_id'] })
   return {
     db,
+    connection: place,
     as: (tenant) => db.session({ role: 'authenticated', settings: { 'app.tenant_id': String(tenant) } }),
     service: db.service({ actor: 'test', reason: 'geo' }),
     admin,

@@ -100,23 +100,24 @@ $function$;
 
 comment on function tenon.partition_table_name(text, text) is 'A name for a partition or its index, cut to what PostgreSQL takes.';
 
+-- As text: the server would keep the columns that its catalog has today, and an upgrade changes them.
 create function tenon.partition_key_column(parent regclass) returns pg_catalog.pg_attribute
   language sql stable
   set search_path = ''
-begin atomic
+as $function$
   select attribute.*
   from pg_catalog.pg_partitioned_table as partitioned
   join pg_catalog.pg_attribute as attribute
     on attribute.attrelid = partitioned.partrelid and attribute.attnum = partitioned.partattrs[0]
-  where partitioned.partrelid = parent and partitioned.partnatts = 1;
-end;
+  where partitioned.partrelid = parent and partitioned.partnatts = 1
+$function$;
 
 comment on function tenon.partition_key_column(regclass) is 'The one column that a table is partitioned by; null for an expression or several.';
 
 create function tenon.range_kind(parent regclass) returns text
   language sql stable
   set search_path = ''
-begin atomic
+as $function$
   select case
     when attribute.atttypid in (
       'pg_catalog.date'::pg_catalog.regtype, 'pg_catalog.timestamp'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype
@@ -128,8 +129,8 @@ begin atomic
   end
   from pg_catalog.pg_partitioned_table as partitioned
   cross join tenon.partition_key_column(parent) as attribute
-  where partitioned.partrelid = parent and partitioned.partstrat = 'r';
-end;
+  where partitioned.partrelid = parent and partitioned.partstrat = 'r'
+$function$;
 
 comment on function tenon.range_kind(regclass) is 'time or number, where a table is partitioned by range over one column of these; else null.';
 
