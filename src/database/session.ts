@@ -63,7 +63,7 @@ export class Session<DB> extends Kysely<DB> {
   }
 
   /**
-   * Derives a session with some options replaced: another actor, fewer claims, a shorter timeout. The rest is kept.
+   * Derives a session with some options replaced: another actor, fewer claims, a shorter timeout. The rest is kept, plugins and `withSchema` included.
    *
    * @throws {TenonError} SESSION_ROLE, SESSION_CLAIMS, SESSION_SETTING
    */
@@ -72,7 +72,9 @@ export class Session<DB> extends Kysely<DB> {
     const role = options.role ?? rest.role
     // A role written into the claims belongs to the old role; everything else of the claims goes along.
     const kept = claims === undefined || role === rest.role ? claims : { ...claims, role: undefined }
-    return this.#props.derive<DB>({ ...rest, claims: kept, ...options, settings: { ...settings, ...options.settings } })
+    const merged = { ...rest, claims: kept, ...options, settings: { ...settings, ...options.settings } }
+    const derived = this.#props.derive<DB>(merged)
+    return derived.#with(derived.#props.executor.withoutPlugins().withPlugins(this.#props.executor.plugins))
   }
 
   /**
