@@ -39,7 +39,7 @@ async function finishIndex(connection: DedicatedConnection, name: string): Promi
 
 async function indexState(connection: DedicatedConnection, name: string): Promise<'valid' | 'invalid' | 'absent'> {
   const { rows } = await connection.query<{ valid: boolean }>(
-    `select indisvalid and indisready and indislive as valid from pg_catalog.pg_index where indexrelid = pg_catalog.to_regclass($1)`,
+    `select indisvalid and indisready and indislive as valid from pg_catalog.pg_index where indexrelid operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid`,
     [name],
   )
   return rows[0] === undefined ? 'absent' : rows[0].valid ? 'valid' : 'invalid'
@@ -48,7 +48,8 @@ async function indexState(connection: DedicatedConnection, name: string): Promis
 async function finishDetach(connection: DedicatedConnection, table: string, partition: string): Promise<boolean> {
   const { rows } = await connection.query<{ pending: boolean }>(
     `select inhdetachpending as pending from pg_catalog.pg_inherits
-     where inhparent = pg_catalog.to_regclass($1) and inhrelid = pg_catalog.to_regclass($2)`,
+     where inhparent operator(pg_catalog.=) pg_catalog.to_regclass($1)::pg_catalog.oid
+       and inhrelid operator(pg_catalog.=) pg_catalog.to_regclass($2)::pg_catalog.oid`,
     [table, partition],
   )
   if (rows[0]?.pending === true) await connection.script(`alter table ${table} detach partition ${partition} finalize`)
