@@ -25,6 +25,8 @@ export interface ColumnMetadata {
   /** Of a domain: schema and name of the type beneath, of its elements for an array. */
   readonly baseTypeName?: string;
   readonly array?: true;
+  /** Of a range type of a schema's own, what it is. */
+  readonly range?: "range" | "multirange";
   readonly nullable?: true;
   /** May be left out of an INSERT. */
   readonly optional?: true;
@@ -213,6 +215,8 @@ export interface Metadata<DB = unknown> {
   /** Carries the type of `DB`; it has no value. */
   readonly types?: DB | undefined;
   readonly parsers: ParserChoices;
+  /** Codecs that the types were made for, by name; they are given to `createDatabase` too. */
+  readonly codecs?: readonly string[];
   /** Names are those of Kysely's CamelCasePlugin. */
   readonly camelCase: boolean;
   /** Roles that policies and grants name. */
