@@ -25,6 +25,8 @@ export interface ColumnMetadata {
   /** Of a domain: schema and name of the type beneath, of its elements for an array. */
   readonly baseTypeName?: string;
   readonly array?: true;
+  /** Of a range type of a schema's own, what it is. */
+  readonly range?: "range" | "multirange";
   readonly nullable?: true;
   /** May be left out of an INSERT. */
   readonly optional?: true;
@@ -165,18 +167,25 @@ export interface TableMetadata {
 export interface ArgumentMetadata {
   /** Its name in the database; undefined when it has none and is passed by place. */
   readonly name?: string;
+  /** Schema and name, with `[]` for an array. */
   readonly type: string;
+  /** Of a domain: the type beneath. */
+  readonly baseType?: string;
   readonly mode: "in" | "out" | "inout" | "variadic" | "table";
+  /** Its name in the arguments of a call; undefined when a call gives no value for it. */
+  readonly key?: string;
   readonly optional?: true;
 }
 
-/** One function or procedure of a name: overloads differ in their arguments. */
+/** One function, procedure or aggregate of a name: overloads differ in their arguments. */
 export interface FunctionMetadata {
-  readonly kind: "function" | "procedure";
+  readonly kind: "function" | "procedure" | "aggregate";
   readonly arguments: readonly ArgumentMetadata[];
   readonly returns: string;
   /** It returns rows. */
   readonly set?: true;
+  /** What it returns has columns: OUT arguments, or a row of a table or composite type. */
+  readonly row?: true;
   readonly volatility: "immutable" | "stable" | "volatile";
   /** It gives null, without being called, when an argument is null. */
   readonly strict?: true;
@@ -206,6 +215,8 @@ export interface Metadata<DB = unknown> {
   /** Carries the type of `DB`; it has no value. */
   readonly types?: DB | undefined;
   readonly parsers: ParserChoices;
+  /** Codecs that the types were made for, by name; they are given to `createDatabase` too. */
+  readonly codecs?: readonly string[];
   /** Names are those of Kysely's CamelCasePlugin. */
   readonly camelCase: boolean;
   /** Roles that policies and grants name. */
@@ -252,8 +263,16 @@ export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly owned: Owned;
 }
 
-/** Functions of one name, with arguments and result of each. */
-export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown }[]> extends FunctionsOfName {
+/** A function as it is called: `row` of what can stand in FROM, `value` of a row that stands in a select list. */
+export interface Signature {
+  arguments: unknown;
+  returns: unknown;
+  row?: unknown;
+  value?: unknown;
+}
+
+/** Functions of one name. */
+export interface Callable<Signatures extends readonly Signature[]> extends FunctionsOfName {
   /** Carries the types; it has no value. */
   readonly signatures?: Signatures | undefined;
 }
@@ -263,10 +282,10 @@ export interface Tables {
   readonly articles: Table<"articles", readonly ["id"]>;
 }
 
-/** Every function and procedure, by its name in camel case. */
+/** Every function, procedure and aggregate, by its name in camel case. */
 export interface Functions {
   /** Keys and ranks of rows of public.articles that a query finds under its policy articles_team_policy; made by tenon.add_search_function. */
-  readonly searchArticles: Callable<[{ arguments: { query: string | null; weights?: number[] | null; normalization?: number | null; cover?: boolean | null; most?: bigint | number | string | null; afterRank?: number | null; afterKey?: bigint | number | string | null }; returns: readonly { search_key: string | null; search_rank: number | null }[] }]>;
+  readonly searchArticles: Callable<[{ arguments: { query: string | null; weights?: number[] | null; normalization?: number | null; cover?: boolean | null; most?: bigint | number | string | null; afterRank?: number | null; afterKey?: bigint | number | string | null }; returns: readonly { search_key: string | null; search_rank: number | null }[]; row: { search_key: string | null; search_rank: number | null } }]>;
 }
 
 export const tables: Tables = {
@@ -336,18 +355,19 @@ export const functions: Functions = {
       {
         kind: "function",
         arguments: [
-          { name: "query", type: "pg_catalog.tsquery", mode: "in" },
-          { name: "weights", type: "pg_catalog.float4[]", mode: "in", optional: true },
-          { name: "normalization", type: "pg_catalog.int4", mode: "in", optional: true },
-          { name: "cover", type: "pg_catalog.bool", mode: "in", optional: true },
-          { name: "most", type: "pg_catalog.int8", mode: "in", optional: true },
-          { name: "after_rank", type: "pg_catalog.float4", mode: "in", optional: true },
-          { name: "after_key", type: "pg_catalog.int8", mode: "in", optional: true },
+          { name: "query", type: "pg_catalog.tsquery", mode: "in", key: "query" },
+          { name: "weights", type: "pg_catalog.float4[]", mode: "in", key: "weights", optional: true },
+          { name: "normalization", type: "pg_catalog.int4", mode: "in", key: "normalization", optional: true },
+          { name: "cover", type: "pg_catalog.bool", mode: "in", key: "cover", optional: true },
+          { name: "most", type: "pg_catalog.int8", mode: "in", key: "most", optional: true },
+          { name: "after_rank", type: "pg_catalog.float4", mode: "in", key: "afterRank", optional: true },
+          { name: "after_key", type: "pg_catalog.int8", mode: "in", key: "afterKey", optional: true },
           { name: "search_key", type: "pg_catalog.int8", mode: "table" },
           { name: "search_rank", type: "pg_catalog.float4", mode: "table" },
         ],
         returns: "pg_catalog.record",
         set: true,
+        row: true,
         volatility: "stable",
         securityDefiner: true,
         comment: "Keys and ranks of rows of public.articles that a query finds under its policy articles_team_policy; made by tenon.add_search_function.",
