@@ -45,6 +45,7 @@ await admin.query(`
   create policy sales_tenant_policy on sales using (tenant = (select nullif(current_setting('request.jwt.claims', true), '')::json ->> 'sub'));
   grant select on sales, products to authenticated`)
 await admin.query('vacuum analyze sales')
+await admin.query('vacuum analyze products')
 console.log(
   `server ${server.version}, ${rows} rows in ${((performance.now() - started) / 1_000).toFixed(0)} s, medians of ${rounds} rounds, ratios within each round`,
 )
