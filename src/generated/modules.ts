@@ -2167,7 +2167,7 @@ drop table tenon.outbox, tenon.outbox_keys;`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'claim_events' }, { kind: 'function', schema: 'tenon', name: 'still_held' }, { kind: 'function', schema: 'tenon', name: 'complete_events' }, { kind: 'function', schema: 'tenon', name: 'fail_event' }, { kind: 'function', schema: 'tenon', name: 'extend_events' }, { kind: 'function', schema: 'tenon', name: 'release_events' }, { kind: 'function', schema: 'tenon', name: 'revive_events' }, { kind: 'function', schema: 'tenon', name: 'purge_events' }],
-        sha256: 'b1cc41e9f333e8dc4203eb8aefa62e6d58d9d8aee3122642a49461fb1b6657cd',
+        sha256: 'afc96637360f5719cd257f0ba1df18b5c96181a40cc0fe7764ace48f45a3261d',
         sql: `-- How relays take events out of tenon.outbox: claim, then complete, fail, extend or release; revive and purge.
 --
 -- purpose: at least once, and the events of a key one after the other. An event is handed out when it is due, nobody holds
@@ -2444,43 +2444,54 @@ $function$;
 comment on function tenon.claim_events(text, integer, interval, integer, text[], integer) is 'Hands out due events to a worker until the lease ends; of each key at most per_key in a row, to be handled in order of id: after a failure release those behind it. Fewer than batch does not mean that there are no more; none does. Those with dead are told and not to be handled: their last worker went away without a word.';
 
 -- An event behind one of its key that is open and not the worker's is lost as well: whoever has the first has them all.
-create function tenon.still_held(worker text, ids bigint[]) returns setof bigint
-  language sql stable
+create function tenon.still_held(worker text, ids bigint[]) returns bigint[]
+  language plpgsql stable
   set search_path = ''
+  set plan_cache_mode = 'force_custom_plan'
 as $function$
-  with held as materialized (
-    select event.id, event.key
+declare
+  keys text[];
+begin
+  keys := array(
+    select distinct event.key
     from tenon.outbox as event
-    where event.id = any (still_held.ids) and event.claimed_by = still_held.worker
-  )
-  select held.id from held where held.key is null
-  union all
-  select held.id
-  from held
-  where held.key in (
-    select keys.key
-    from (select distinct keyed.key from held as keyed where keyed.key is not null) as keys
-    where still_held.worker = (
+    where event.id = any (still_held.ids) and event.claimed_by = still_held.worker and event.key is not null
+  );
+  keys := array(
+    select held.key
+    from pg_catalog.unnest(keys) as held (key)
+    cross join lateral (
       select first.claimed_by
       from tenon.outbox as first
-      where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(keys.key) and first.key = keys.key
+      where pg_catalog.hashtext(first.key) = pg_catalog.hashtext(held.key) and first.key = held.key
         and first.delivered_at is null and first.dead_at is null
       order by first.id
       limit 1
-    )
-  )
+    ) as first
+    where first.claimed_by = still_held.worker
+  );
+  return array(
+    select event.id
+    from tenon.outbox as event
+    where event.id = any (still_held.ids) and event.claimed_by = still_held.worker
+      and (event.key is null or event.key = any (keys))
+  );
+end
 $function$;
 comment on function tenon.still_held(text, bigint[]) is 'Those of some events that a worker holds, and whose key it holds.';
 
 create function tenon.complete_events(worker text, ids bigint[]) returns setof bigint
   language plpgsql volatile security definer
   set search_path = ''
+  set plan_cache_mode = 'force_custom_plan'
 as $function$
+declare
+  held constant bigint[] := tenon.still_held(complete_events.worker, complete_events.ids);
 begin
   return query
   update tenon.outbox as event set
     delivered_at = pg_catalog.clock_timestamp(), claimed_by = null, claimed_until = null, last_error = null
-  where event.id = any (array(select tenon.still_held(complete_events.worker, complete_events.ids)))
+  where event.id = any (held)
     and event.claimed_by = complete_events.worker
   returning event.id;
 end
@@ -2521,11 +2532,14 @@ comment on function tenon.fail_event(text, bigint, text, interval, integer) is '
 create function tenon.extend_events(worker text, ids bigint[], lease interval) returns setof bigint
   language plpgsql volatile security definer
   set search_path = ''
+  set plan_cache_mode = 'force_custom_plan'
 as $function$
+declare
+  held constant bigint[] := tenon.still_held(extend_events.worker, extend_events.ids);
 begin
   return query
   update tenon.outbox as event set claimed_until = pg_catalog.clock_timestamp() + extend_events.lease
-  where event.id = any (array(select tenon.still_held(extend_events.worker, extend_events.ids)))
+  where event.id = any (held)
     and event.claimed_by = extend_events.worker
   returning event.id;
 end
