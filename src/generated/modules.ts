@@ -2655,7 +2655,7 @@ drop function tenon.purge_events(interval, integer);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '43c8b0b573e79057b8ad4ff97e48ed565845693b853ee87923204c8d38abd4a9',
+        sha256: '4e44211e453e83479d199ed62007c347ebd240ccdf4059cf702cecdaf0f7976d',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -3257,6 +3257,13 @@ begin
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
       message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent);
+  end if;
+  -- A slip of the sign would take the partition of today.
+  if kind = 'time' and tenon.range_order(kind, bound) > extract(epoch from pg_catalog.now()) then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = pg_catalog.format('%s cannot lose partitions before a time in the future', parent);
   end if;
   perform tenon.assert_own_partitions(parent);
   return query

@@ -166,7 +166,7 @@ const entries = {
   PARTITION_MANAGED: { retryable: false, summary: 'The table is managed by pg_partman, or is not and was to be.' },
 
   FOREIGN_UNREACHABLE: {
-    retryable: true,
+    retryable: false,
     summary: 'A foreign server could not be reached, refused the login of its user mapping, or was lost.',
   },
   FOREIGN_REMOTE: {

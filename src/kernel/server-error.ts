@@ -54,6 +54,9 @@ export function fromServerError(fields: ServerErrorFields, context: ServerErrorC
   if (verdict === 'ACCESS_POLICY') return new AccessError({ ...common, reason: 'policy' })
   if (verdict === 'ACCESS_DENIED') return new AccessError({ ...common, reason: 'privilege' })
   if (verdict === 'CONNECTION_LOST') return new ConnectionLostError(common)
+  // Not connected, nothing was written; lost later, the remote transaction may be committed.
+  if (verdict === 'FOREIGN_UNREACHABLE')
+    return new TenonError({ ...common, code: verdict, retryable: fields.sqlstate === '08001' })
   return new TenonError({ ...common, code: verdict })
 }
 

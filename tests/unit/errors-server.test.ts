@@ -315,7 +315,7 @@ describe('no value is passed on', () => {
       expect(everything(error)).not.toContain(canary)
     }
     for (const sqlstate of ['08006', '08003', '08001'])
-      expect(remote(sqlstate)).toMatchObject({ code: 'FOREIGN_UNREACHABLE', retryable: true })
+      expect(remote(sqlstate)).toMatchObject({ code: 'FOREIGN_UNREACHABLE', retryable: sqlstate === '08001' })
     expect(remote('23505').code).toBe('CONSTRAINT_UNIQUE')
     expect(remote('40001')).toMatchObject({ code: 'TRANSACTION_SERIALIZATION', retryable: true })
     for (const sqlstate of ['23505', '40001']) expect(everything(remote(sqlstate))).not.toContain(canary)

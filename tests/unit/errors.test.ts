@@ -62,7 +62,6 @@ describe('the list of codes', () => {
     expect(errorCodes.filter((code) => describeErrorCode(code).retryable).sort()).toEqual([
       'CONNECTION_LOST',
       'CONNECTION_REFUSED',
-      'FOREIGN_UNREACHABLE',
       'TIMEOUT_CONNECT',
       'TIMEOUT_LOCK',
       'TIMEOUT_POOL',

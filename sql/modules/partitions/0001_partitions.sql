@@ -600,6 +600,13 @@ begin
       constraint = 'partitions_not_by_range',
       message = pg_catalog.format('%s is not partitioned by range over one column of a time or a number', parent);
   end if;
+  -- A slip of the sign would take the partition of today.
+  if kind = 'time' and tenon.range_order(kind, bound) > extract(epoch from pg_catalog.now()) then
+    raise exception using
+      errcode = 'invalid_parameter_value',
+      constraint = 'partitions_arguments',
+      message = pg_catalog.format('%s cannot lose partitions before a time in the future', parent);
+  end if;
   perform tenon.assert_own_partitions(parent);
   return query
     select namespace.nspname::text, class.relname::text
