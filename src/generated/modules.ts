@@ -4570,7 +4570,7 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'add_search_function' }],
-        sha256: '264f6b8dd419baa15f3c08a681248db5b08a7c6b482ed15c7f5a2ca3782284b0',
+        sha256: '423c0d91dbc02a8eb69bcb3bc46ee3a57dfa610c2f8361bf216fab96d7578bb7',
         sql: `-- tenon.add_search_function(): a function through which a search under row-level security is served by the index of the words.
 --
 -- purpose: under row security a condition of the query is used on an index only when its operator is leakproof, and @@ is
@@ -4648,6 +4648,17 @@ begin
       constraint = 'search_policy_unfit',
       message = pg_catalog.format('%s has no permissive policy %I for SELECT, or has a restrictive one', target, policy),
       hint = 'name the policy that lets sessions read; rows that restrictive policies hide would take the places of others';
+  end if;
+  -- The policy's own functions run as the owner of the search: nobody but the table's owner may lend their rights to them.
+  if not exists (
+    select from pg_catalog.pg_class as owned join pg_catalog.pg_roles as owner on owner.oid = owned.relowner
+    where owned.oid = target and owner.rolname = current_user
+  ) then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      constraint = 'search_owner',
+      message = pg_catalog.format('the search of %s is made by its owner alone', target),
+      hint = 'set role to the owner of the table first';
   end if;
   if pg_catalog.regexp_replace(scope.expression, $re$'[^']*'$re$, '', 'g')
       ~ '\\m(CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER|pg_has_role|has_[a-z_]+_privilege|row_security_active)\\M'
@@ -4729,13 +4740,19 @@ end$body$,
     'comment on function %s is %L', signature,
     pg_catalog.format('Keys and ranks of rows of %s that a query finds under its policy %s; made by tenon.add_search_function.', target, policy)
   );
+  -- To those of the policy's roles that may read the key and the words by themselves.
   grantees := (
-    select pg_catalog.string_agg(coalesce(pg_catalog.quote_ident(role.rolname), 'public'), ', ')
-    from pg_catalog.unnest(scope.polroles) as granted(oid)
-    left join pg_catalog.pg_roles as role on role.oid = granted.oid
+    select pg_catalog.string_agg(pg_catalog.quote_ident(role.rolname), ', ' order by role.rolname)
+    from pg_catalog.pg_roles as role
+    where (role.oid = any (scope.polroles) or 0 = any (scope.polroles))
+      and role.rolname !~ '^pg_'
+      and pg_catalog.has_column_privilege(role.oid, target, key.attname, 'SELECT')
+      and pg_catalog.has_column_privilege(role.oid, target, column_name, 'SELECT')
   );
   execute pg_catalog.format('revoke all on function %s from public', signature);
-  execute pg_catalog.format('grant execute on function %s to %s', signature, grantees);
+  if grantees is not null then
+    execute pg_catalog.format('grant execute on function %s to %s', signature, grantees);
+  end if;
   -- Under FORCE ROW LEVEL SECURITY the function's owner would see nothing without it.
   if class.relforcerowsecurity and not exists (
     select from pg_catalog.pg_policy where polrelid = target and polname = 'search_definer_policy'

@@ -107,9 +107,9 @@ export async function exportCsv(
         onProgress?.(now)
       },
     })
-    for await (const chunk of chunks) await sink.write(chunk)
+    for await (const chunk of chunks) await unlessAborted(rest.signal, sink.write(chunk))
     rest.signal?.throwIfAborted()
-    await sink.close()
+    await unlessAborted(rest.signal, sink.close())
   } catch (error) {
     await sink.abort(error)
     throw error
@@ -131,8 +131,10 @@ function webSink(stream: WritableStream<Uint8Array>): Sink {
       await writer.write(chunk)
     },
     close: () => writer.close(),
-    // Its own failure is the one that led here, or nobody's news.
-    abort: (error) => writer.abort(error).catch(() => {}),
+    // Its own failure is the one that led here, or nobody's news; and it waits for a write that may never end.
+    async abort(error) {
+      void writer.abort(error).catch(() => {})
+    },
   }
 }
 
@@ -163,6 +165,23 @@ function nodeSink(stream: NodeTarget): Sink {
       stream.off('close', onError)
       if (failure === undefined) stream.destroy(error instanceof Error ? error : new Error('the export failed'))
     },
+  }
+}
+
+/** A target that stalls must not hold the connection after the signal. */
+async function unlessAborted(signal: AbortSignal | undefined, work: Promise<void>): Promise<void> {
+  if (signal === undefined) return await work
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  // Whichever comes second is nobody's news.
+  work.catch(() => {})
+  aborted.promise.catch(() => {})
+  try {
+    signal.throwIfAborted()
+    await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 

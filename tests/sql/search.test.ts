@@ -189,6 +189,22 @@ describeModule('sql/modules/search/0002_search_function.sql', ['search'], (engin
     ).toBe('no error')
   })
 
+  it('gives the search to nobody who may not read the table, and lets its owner alone make it', async () => {
+    await engine().script(`create table public.closed (id int primary key, words tsvector); alter table public.closed enable row level security;
+      create policy open_policy on public.closed for select using (true); grant select on public.closed to authenticated`)
+    expect(await engine().admin(`select tenon.add_search_function('public.closed', 'open_policy') as made`)).toEqual([
+      { made: 'public.search_closed' },
+    ])
+    const may = `select has_function_privilege('anon', p.oid, 'execute') as anon, has_function_privilege('authenticated', p.oid, 'execute') as authenticated
+      from pg_proc p where p.proname = 'search_closed'`
+    expect(await engine().admin(may)).toEqual([{ anon: false, authenticated: true }])
+    await engine().script('drop function public.search_closed; alter table public.closed owner to service_role')
+    expect(await sqlstateOf(engine().admin(`select tenon.add_search_function('public.closed', 'open_policy')`))).toBe(
+      '42501',
+    )
+    await engine().script('drop table public.closed')
+  })
+
   it('goes as it came', async () => {
     await revertSql(engine(), 'search')
     expect(

@@ -1,7 +1,7 @@
 /** Columns of codecs through repositories: read alike as rows and inside of JSON, written back as they came, and asked for by their values. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { composite, Hstore, hstore, Multirange, Point, Range, range } from '../../../src/codecs/index.ts'
-import { codecNames } from '../../../src/kernel/codec.ts'
+import { allCodecs, composite, Hstore, hstore, Multirange, Point, Range, range } from '../../../src/codecs/index.ts'
+import type { CodecName } from '../../../src/kernel/codec.ts'
 import { codedImport, toExpression } from '../../support/every-type.ts'
 import { openShop, repository, type Shop, shopKinds } from '../../support/shop.ts'
 
@@ -60,7 +60,11 @@ describe.each(shopKinds)('repositories on %s', (kind) => {
   let bookings: any
 
   beforeAll(async () => {
-    shop = await openShop(kind, { codecs: codecNames, nullableElements: true }, moreSql)
+    shop = await openShop(
+      kind,
+      { codecs: allCodecs.map(({ name }) => name as CodecName), nullableElements: true },
+      moreSql,
+    )
     rooms = repository(shop.tables.rooms)
     bookings = repository(shop.tables.bookings)
     await rooms.insert(shop.ada, room)

@@ -169,6 +169,18 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
     expect(await sales.ada.selectFrom('sales').select('id').execute()).toHaveLength(5)
   })
 
+  it('a target that stalls holds nothing after the signal', async () => {
+    const query = sales.ada.selectFrom('sales' as never).selectAll()
+    for (const to of [
+      new Writable({ write() {} }),
+      new WritableStream<Uint8Array>({ write: () => new Promise<void>(() => {}) }),
+    ]) {
+      const signal = AbortSignal.timeout(100)
+      await expect(exportCsv(sales.ada, query, { to, signal })).rejects.toMatchObject({ name: 'TimeoutError' })
+    }
+    expect(await sales.ada.selectNoFrom((eb) => eb.lit(1).as('one')).execute()).toEqual([{ one: 1 }])
+  })
+
   it('stops when its target breaks, or is closed', async () => {
     const broken = () => new Writable({ write: (_chunk, _encoding, done) => done(new Error('disk full')) })
     await expect(exportCsv(sales.ada, odd(), { to: broken(), chunkSize: 1 })).rejects.toThrow('disk full')
