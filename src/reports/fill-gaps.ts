@@ -44,8 +44,8 @@ export interface QueryMaker extends Executor {
  * @throws {TenonError} OPTION_INVALID when an option names no column, or the query selects all of a table
  * @example
  * ```ts
- * const days = me.selectFrom('orders').groupBy('day')
- *   .select(({ ref, fn }) => [timeBucket(ref('placed_at'), { every: '1 day' }).as('day'), fn.countAll().as('orders')])
+ * const days = me.selectFrom('orders')
+ *   .select(({ ref, fn }) => [timeBucket(ref('placed_at'), { every: '1 day' }).as('day'), fn.countAll().as('orders')]).groupBy('day')
  * await fillGaps(me, days, { bucket: 'day', from, to, every: '1 day', fill: { orders: 0 } }).orderBy('day').execute()
  * ```
  * The SQL:
