@@ -96,7 +96,11 @@ export class RelayWorker implements Relay {
       reconnected: () => this.#rouse(),
       end: (failure: unknown) => callGuarded(this.#settings.onError, failure),
     }
-    listener.add('tenon_outbox', receiver).catch(() => {})
+    // What came before it listens is told by nobody; how it ends is told to the receiver.
+    listener.add('tenon_outbox', receiver).then(
+      () => this.#rouse(),
+      () => {},
+    )
     const extending = setInterval(() => void this.#extend(), this.#settings.leaseMs / 3)
     try {
       await this.#work()
