@@ -4570,7 +4570,7 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'add_search_function' }],
-        sha256: '423c0d91dbc02a8eb69bcb3bc46ee3a57dfa610c2f8361bf216fab96d7578bb7',
+        sha256: '4bec9e5e9a216f7f087df7a1f8ee7ac661a9add45dc9a482a0ccd90efdc56e53',
         sql: `-- tenon.add_search_function(): a function through which a search under row-level security is served by the index of the words.
 --
 -- purpose: under row security a condition of the query is used on an index only when its operator is leakproof, and @@ is
@@ -4659,6 +4659,16 @@ begin
       constraint = 'search_owner',
       message = pg_catalog.format('the search of %s is made by its owner alone', target),
       hint = 'set role to the owner of the table first';
+  end if;
+  -- A policy that let the owner see everything would undo what FORCE is for.
+  if class.relforcerowsecurity and not exists (
+    select from pg_catalog.pg_roles as owner where owner.rolname = current_user and (owner.rolsuper or owner.rolbypassrls)
+  ) then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'search_forced',
+      message = pg_catalog.format('row security of %s binds its owner, so the owner cannot search for others', target),
+      hint = 'alter table … no force row level security, or give the table to a role with BYPASSRLS that nobody logs in as';
   end if;
   if pg_catalog.regexp_replace(scope.expression, $re$'[^']*'$re$, '', 'g')
       ~ '\\m(CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER|pg_has_role|has_[a-z_]+_privilege|row_security_active)\\M'
@@ -4752,12 +4762,6 @@ end$body$,
   execute pg_catalog.format('revoke all on function %s from public', signature);
   if grantees is not null then
     execute pg_catalog.format('grant execute on function %s to %s', signature, grantees);
-  end if;
-  -- Under FORCE ROW LEVEL SECURITY the function's owner would see nothing without it.
-  if class.relforcerowsecurity and not exists (
-    select from pg_catalog.pg_policy where polrelid = target and polname = 'search_definer_policy'
-  ) then
-    execute pg_catalog.format('create policy search_definer_policy on %s for select to current_user using (true)', target);
   end if;
   return pg_catalog.format('%I.%I', class.nspname, made);
 end

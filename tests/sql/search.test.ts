@@ -202,7 +202,16 @@ describeModule('sql/modules/search/0002_search_function.sql', ['search'], (engin
     expect(await sqlstateOf(engine().admin(`select tenon.add_search_function('public.closed', 'open_policy')`))).toBe(
       '42501',
     )
-    await engine().script('drop table public.closed')
+    await engine().script(`create role forced_owner nologin nobypassrls; grant usage, create on schema public to forced_owner;
+      grant usage on schema tenon to forced_owner; grant execute on all functions in schema tenon to forced_owner;
+      alter table public.closed owner to forced_owner; alter table public.closed force row level security; set role forced_owner`)
+    const forced = await sqlstateOf(engine().admin(`select tenon.add_search_function('public.closed', 'open_policy')`))
+    await engine().script('alter table public.closed no force row level security')
+    const owned = await sqlstateOf(engine().admin(`select tenon.add_search_function('public.closed', 'open_policy')`))
+    await engine().script('reset role')
+    expect([forced, owned], 'the second is the control').toEqual(['0A000', 'no error'])
+    expect(await engine().admin(`select from pg_policy where polname = 'search_definer_policy'`)).toEqual([])
+    await engine().script('drop owned by forced_owner; drop role forced_owner')
   })
 
   it('goes as it came', async () => {
