@@ -81,9 +81,10 @@ async function openListening(
   shared: RunnerShared,
   handlers: ListeningHandlers,
 ): Promise<ListeningConnection> {
-  return source.dial === undefined
+  const dial = source.dial?.bind(source)
+  return dial === undefined
     ? await listenOverOneLine(source, shared, handlers)
-    : await listenBeside(() => source.dial?.() ?? Promise.reject(), shared, handlers)
+    : await listenBeside(dial, shared, handlers)
 }
 
 async function listenBeside(

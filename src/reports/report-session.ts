@@ -16,13 +16,13 @@ export interface ReportSessionOptions {
   readonly parallelWorkers?: number | undefined
   /** `jit`: seldom worth its time below seconds. */
   readonly jit?: boolean | undefined
-  /** Default true. A write is TRANSACTION_READ_ONLY then, whoever attempts it: a function, a trigger, a CTE. */
+  /** Default true; false leaves it as the session has it. A write is TRANSACTION_READ_ONLY, whoever attempts it: a function, a trigger, a CTE. */
   readonly readOnly?: boolean | undefined
 }
 
 /**
  * A session of the same role and claims for reports. A query of it is still one round trip, and `transaction`, `batch` and `stream` work as
- * they do in any session; nothing in them can make it writable again.
+ * they do in any session; no statement in them can make it writable again. A session that the program derives from it with other settings can be.
  *
  * @param session - whose rows it sees
  * @throws {TenonError} OPTION_INVALID when an option is out of range
