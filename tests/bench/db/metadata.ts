@@ -25,6 +25,8 @@ export interface ColumnMetadata {
   /** Of a domain: schema and name of the type beneath, of its elements for an array. */
   readonly baseTypeName?: string;
   readonly array?: true;
+  /** Of a range type of a schema's own, what it is. */
+  readonly range?: "range" | "multirange";
   readonly nullable?: true;
   /** May be left out of an INSERT. */
   readonly optional?: true;
@@ -165,18 +167,25 @@ export interface TableMetadata {
 export interface ArgumentMetadata {
   /** Its name in the database; undefined when it has none and is passed by place. */
   readonly name?: string;
+  /** Schema and name, with `[]` for an array. */
   readonly type: string;
+  /** Of a domain: the type beneath. */
+  readonly baseType?: string;
   readonly mode: "in" | "out" | "inout" | "variadic" | "table";
+  /** Its name in the arguments of a call; undefined when a call gives no value for it. */
+  readonly key?: string;
   readonly optional?: true;
 }
 
-/** One function or procedure of a name: overloads differ in their arguments. */
+/** One function, procedure or aggregate of a name: overloads differ in their arguments. */
 export interface FunctionMetadata {
-  readonly kind: "function" | "procedure";
+  readonly kind: "function" | "procedure" | "aggregate";
   readonly arguments: readonly ArgumentMetadata[];
   readonly returns: string;
   /** It returns rows. */
   readonly set?: true;
+  /** What it returns has columns: OUT arguments, or a row of a table or composite type. */
+  readonly row?: true;
   readonly volatility: "immutable" | "stable" | "volatile";
   /** It gives null, without being called, when an argument is null. */
   readonly strict?: true;
@@ -206,6 +215,8 @@ export interface Metadata<DB = unknown> {
   /** Carries the type of `DB`; it has no value. */
   readonly types?: DB | undefined;
   readonly parsers: ParserChoices;
+  /** Codecs that the types were made for, by name; they are given to `createDatabase` too. */
+  readonly codecs?: readonly string[];
   /** Names are those of Kysely's CamelCasePlugin. */
   readonly camelCase: boolean;
   /** Roles that policies and grants name. */
@@ -252,8 +263,16 @@ export interface Many<Key extends keyof Tables, Owned extends string = never> {
   readonly owned: Owned;
 }
 
-/** Functions of one name, with arguments and result of each. */
-export interface Callable<Signatures extends readonly { arguments: unknown; returns: unknown }[]> extends FunctionsOfName {
+/** A function as it is called: `row` of what can stand in FROM, `value` of a row that stands in a select list. */
+export interface Signature {
+  arguments: unknown;
+  returns: unknown;
+  row?: unknown;
+  value?: unknown;
+}
+
+/** Functions of one name. */
+export interface Callable<Signatures extends readonly Signature[]> extends FunctionsOfName {
   /** Carries the types; it has no value. */
   readonly signatures?: Signatures | undefined;
 }
@@ -268,7 +287,7 @@ export interface Tables {
   readonly slow_reports: Table<"slow_reports", readonly []>;
 }
 
-/** Every function and procedure, by its name in camel case. */
+/** Every function, procedure and aggregate, by its name in camel case. */
 export type Functions = Record<string, never>;
 
 export const tables: Tables = {
