@@ -1,4 +1,5 @@
-/** Values and distances of pgvector, on PGlite's build of it: no PostgreSQL from npm brings it along. */
+/** Values and distances of pgvector: all of it on PGlite's build, and what its first versions have on Debian's server. */
+import { existsSync } from 'node:fs'
 import { vector as vectorExtension } from '@electric-sql/pglite-pgvector'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -6,6 +7,8 @@ import { SparseVector, Vector, vector, vectorCodec } from '../../../src/codecs/i
 import { generateCode } from '../../../src/codegen/index.ts'
 import { createDatabase, type Database } from '../../../src/index.ts'
 import { bootPglite } from '../../support/pglite.ts'
+import { startPostgres } from '../../support/postgres.ts'
+import { findSystemBinaries } from '../../support/postgres-binaries.ts'
 
 interface DB {
   notes: { id: number; embedding: Vector; half: Vector; sparse: SparseVector; others: Vector[] }
@@ -99,4 +102,67 @@ it('what is no vector is refused before it is sent, and by the server', async ()
   await expect(sql`select ${Vector.of([1, 2])}::vector(3)`.execute(service())).rejects.toMatchObject({
     code: expect.stringMatching(/^QUERY_/),
   })
+})
+
+const binDir = findSystemBinaries()
+const major = binDir?.split('/').at(-2)
+const installed = existsSync(`/usr/share/postgresql/${major}/extension/vector.control`)
+
+it('on a server: as they went, the nearest first under row security, by its index', async ({ skip }) => {
+  skip(
+    binDir === undefined || !installed,
+    `pgvector is not installed here (apt-get install postgresql-${major ?? 15}-pgvector)`,
+  )
+  const server = await startPostgres({ binDir: binDir ?? '' })
+  const place = createDatabase<DB>({
+    connection: server.url,
+    service: { connection: server.url },
+    trustLogin: true,
+    codecs: [vectorCodec],
+    settings: ['app.tenant_id'],
+  })
+  const owner = place.service({ actor: 'test', reason: 'vectors' })
+  try {
+    await sql`create role authenticated`.execute(owner)
+    await sql`create extension vector`.execute(owner)
+    await sql`create table notes (id int primary key, tenant text not null, embedding vector(3))`.execute(owner)
+    await sql`alter table notes enable row level security`.execute(owner)
+    await sql`create policy notes_tenant on notes to authenticated using (tenant = (select current_setting('app.tenant_id', true)))`.execute(
+      owner,
+    )
+    await sql`grant select on notes to authenticated`.execute(owner)
+    const rows = [
+      { id: 1, tenant: 'a', embedding: Vector.of([1, -2.5, 1e-7]) },
+      { id: 2, tenant: 'b', embedding: Vector.of([3, 3, 3]) },
+      { id: 3, tenant: 'a', embedding: Vector.of([2, 2, 2]) },
+    ]
+    await owner
+      .insertInto('notes')
+      .values(rows as never[])
+      .execute()
+    await sql`create index notes_embedding_idx on notes using ivfflat (embedding vector_l2_ops) with (lists = 1)`.execute(
+      owner,
+    )
+    const nearestTo = (session: typeof owner) =>
+      session
+        .selectFrom('notes')
+        .select(['id', 'embedding'])
+        .orderBy(({ ref }) => vector(ref('embedding')).l2Distance([3, 3, 3]))
+    const tenant = place.session({ role: 'authenticated', settings: { 'app.tenant_id': 'a' } })
+    expect(await nearestTo(tenant).execute()).toStrictEqual([
+      { id: 3, embedding: Vector.of([2, 2, 2]) },
+      { id: 1, embedding: Vector.of([1, -2.5, 1e-7]) },
+    ])
+    expect((await nearestTo(owner).execute()).map(({ id }) => id)).toEqual([2, 3, 1])
+    const plan = await owner.transaction().execute(async (trx) => {
+      await sql`set local enable_seqscan = off`.execute(trx)
+      return await nearestTo(trx as typeof owner)
+        .limit(1)
+        .explain()
+    })
+    expect(JSON.stringify(plan)).toContain('Index Scan using notes_embedding_idx')
+  } finally {
+    await place.close()
+    await server.stop()
+  }
 })

@@ -1,11 +1,13 @@
 /** Functions of every kind, their generated code, and a database under row-level security, on a server and on PGlite. */
 import { CamelCasePlugin, type KyselyPlugin } from 'kysely'
 import { Client } from 'pg'
+import { inject } from 'vitest'
 import { type CodegenOptions, generateCode } from '../../../src/codegen/index.ts'
 import { createDatabase, type Database } from '../../../src/index.ts'
 import { createLogin, createTestDatabase } from '../../support/database.ts'
 import { GeneratedFolder } from '../../support/generated-code.ts'
 import { bootPglite } from '../../support/pglite.ts'
+import type { TestServers } from '../../support/servers.ts'
 
 const functionsSql = `
   create type mood as enum ('sad', 'happy');
@@ -89,6 +91,7 @@ export async function openFunctions(
   kind: (typeof placeKinds)[number],
   options: CodegenOptions = {},
   text = functionsSql,
+  servers: TestServers = inject('servers'),
 ): Promise<Place> {
   const plugins: readonly KyselyPlugin[] =
     options.camelCase === true ? [new CamelCasePlugin({ maintainNestedObjectKeys: true })] : []
@@ -119,8 +122,8 @@ export async function openFunctions(
     await pglite.exec(text)
     return await open({ connection: pglite }, undefined, createDatabase<Loose>({ connection: pglite }))
   }
-  const place = stack.use(await createTestDatabase())
-  const login = stack.use(await createLogin(place))
+  const place = stack.use(await createTestDatabase({ servers }))
+  const login = stack.use(await createLogin(place, { servers }))
   const admin = new Client(place.adminUrl)
   await admin.connect()
   await admin.query(text).finally(() => admin.end())
