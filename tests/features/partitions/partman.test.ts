@@ -1,4 +1,4 @@
-/** Beside pg_partman: what it manages is left to it. Debian's packages of PostgreSQL 15 have it. */
+/** Beside pg_partman, 4 or 5: what it manages is left to it. Debian's packages of PostgreSQL 15 have 4. */
 import { existsSync } from 'node:fs'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -40,8 +40,10 @@ describe('pg_partman', () => {
     await admin.query(`
       create schema partman; create extension pg_partman schema partman;
       create table managed (at timestamptz not null) partition by range (at);
-      create table own (at timestamptz not null) partition by range (at);
-      select partman.create_parent('public.managed', 'at', 'native', 'daily', p_premake => 2)`)
+      create table own (at timestamptz not null) partition by range (at)`)
+    const { rows } = await admin.query(`select extversion from pg_extension where extname = 'pg_partman'`)
+    const kind = Number.parseInt(rows[0]?.extversion, 10) >= 5 ? `'1 day'` : `'native', 'daily'`
+    await admin.query(`select partman.create_parent('public.managed', 'at', ${kind}, p_premake => 2)`)
     db = createDatabase({ connection: server.url, service: { connection: server.url }, trustLogin: true })
     await applyMigrations(db, { modules: ['partitions'] })
   })
