@@ -77,5 +77,6 @@ export {
   ValuesError,
   type ValuesIssue,
 } from './kernel/errors.ts'
+export type { Executor, RunOptions } from './kernel/executor.ts'
 export type { DatabaseEvent, Observer } from './kernel/observe.ts'
 export { redactConnectionString } from './kernel/redact.ts'

@@ -34,6 +34,7 @@ export type {
   RowOf,
   ScalarConditions,
   TextConditions,
+  TreeOf,
   UpdateOf,
   Where,
 } from './table-shape.ts'

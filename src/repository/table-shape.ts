@@ -209,10 +209,14 @@ type Picked<T extends AnyTable, Select> = Select extends readonly (infer Column 
   ? Pick<RowOf<T>, Column>
   : RowOf<T>
 
-/** A row with what was chosen and loaded. */
-export type Result<T extends AnyTable, Select, Loaded> = Flat<Picked<T, Select> & LoadedOf<T, Loaded>>
-
-type Flat<T> = { [Key in keyof T]: T[Key] }
+/**
+ * A row with what was chosen and loaded.
+ *
+ * Spelt out, because an alias of an alias has no name in declarations that the compiler writes: they would follow relations without end.
+ */
+export type Result<T extends AnyTable, Select, Loaded> = {
+  [Key in keyof (Picked<T, Select> & LoadedOf<T, Loaded>)]: (Picked<T, Select> & LoadedOf<T, Loaded>)[Key]
+}
 
 type LoadedOf<T extends AnyTable, Loaded> = {
   [Name in keyof Loaded & keyof RelationsOf<T>]: Related<RelationsOf<T>[Name], Loaded[Name]>
