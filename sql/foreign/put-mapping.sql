@@ -11,9 +11,11 @@ declare
   target text;
   option_list text;
 begin
-  select given.server, given.login, given.options::pg_catalog.jsonb as options into strict asked from pg_temp.tenon_user_mapping as given;
+  select given.server, given.login into strict asked from pg_temp.tenon_user_mapping as given;
   target := coalesce(pg_catalog.quote_ident(asked.login), 'public');
-  option_list := (select pg_catalog.string_agg(pg_catalog.format('%I %L', option.key, option.value), ', ') from pg_catalog.jsonb_each_text(asked.options) as option);
+  -- Of the table, and not of a variable: its value would stand in the plan, which auto_explain and debug_print_plan write down.
+  select pg_catalog.string_agg(pg_catalog.format('%I %L', option.key, option.value), ', ') into option_list
+  from pg_temp.tenon_user_mapping as given cross join lateral pg_catalog.jsonb_each_text(given.options::pg_catalog.jsonb) as option;
   execute pg_catalog.format('drop user mapping if exists for %s server %I', target, asked.server);
   execute pg_catalog.format('create user mapping for %s server %I options (%s)', target, asked.server, option_list);
 exception when query_canceled or others then

@@ -30,8 +30,12 @@ export interface SetUserMappingOptions extends RunOptions {
  * Makes the user mapping of a role, or replaces it. The password then stands in the catalog, where superusers and whom the mapping is for can
  * read it, and in dumps.
  *
- * It runs in a transaction of its own, in which the server's logs are silent as far as the login may silence them. A login that is no
- * superuser cannot silence pg_stat_statements with `track = all`, or pgaudit; then nothing is sent.
+ * It runs in a transaction of its own, in which the server's logs are silent as far as the login may silence them. What a login that is no
+ * superuser may not silence and would write the password down has it refused, and nothing is sent: pg_stat_statements with `track = all` and
+ * `track_utility`, pgaudit, and where messages have their context (`log_error_verbosity` is not `terse`) `log_parser_stats` and a
+ * `log_min_messages` of debug. Two things are out of sight there: a message that an event trigger of yours logs for CREATE USER MAPPING, and
+ * the end of the connection, by an administrator, in the very moment of that statement; `grant set on parameter log_error_verbosity` to
+ * the login excludes both. Where waits for locks are logged it gives up before one is: TIMEOUT_LOCK.
  *
  * @param service - of the server's owner: `db.service(…)`, and no transaction
  * @throws {TenonError} FOREIGN_SECRET when the server would write the password down; QUERY_UNDEFINED_OBJECT without such a server or role;
@@ -90,7 +94,7 @@ async function keepQuiet(trx: Executor): Promise<void> {
   if (loud === null) return
   throw new TenonError({
     code: 'FOREIGN_SECRET',
-    message: `the server would write the password down: ${loud} keeps nested statements, and this login may not change that`,
+    message: `the server would write the password down, because of ${loud}, which this login may not change`,
     hint: `Call it as a superuser, or let one run: grant set on parameter ${loud} to this login.`,
   })
 }

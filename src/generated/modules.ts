@@ -2654,8 +2654,8 @@ drop function tenon.purge_events(interval, integer);`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '4e44211e453e83479d199ed62007c347ebd240ccdf4059cf702cecdaf0f7976d',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'limit_lock_waits' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'free_partition_name' }, { kind: 'function', schema: 'tenon', name: 'create_range' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_lock' }, { kind: 'function', schema: 'tenon', name: 'mark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'unmark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'partitions_to_drop' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
+        sha256: '8940aff1846e87d7a04c7e43d6c8edd6705dbbc5acccadb6a20d246541ae6260',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -2681,15 +2681,22 @@ drop function tenon.purge_events(interval, integer);`,
 --   drop function tenon.default_partition_rows(regclass);
 --   drop function tenon.drop_partitions(regclass, timestamptz);
 --   drop function tenon.partitions_before(regclass, text);
+--   drop function tenon.partitions_to_drop(regclass);
+--   drop function tenon.unmark_to_drop(regclass);
+--   drop function tenon.mark_to_drop(regclass, regclass);
+--   drop function tenon.partitions_lock(regclass, text);
 --   drop function tenon.create_hash_partitions(regclass, integer);
 --   drop function tenon.create_list_partition(regclass, text, text[], boolean);
 --   drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
 --   drop function tenon.create_partitions(regclass, text, integer, timestamptz);
 --   drop function tenon.create_ranges(regclass, text, numeric, text, integer);
+--   drop function tenon.create_range(regclass, text, text, text);
+--   drop function tenon.free_partition_name(regclass, text);
 --   drop function tenon.partition_step(regclass, text, numeric, text, integer);
 --   drop function tenon.move_from_default(regclass, regclass, text);
 --   drop function tenon.attach_new_partition(regclass, regclass, text);
 --   drop function tenon.make_partition(regclass, text);
+--   drop function tenon.limit_lock_waits();
 --   drop function tenon.range_partitions(regclass, boolean);
 --   drop function tenon.range_order(text, text);
 --   drop function tenon.range_kind(regclass);
@@ -2832,8 +2839,17 @@ begin
     )
     select
       found.partition,
-      nullif(found.bounds[1], 'MINVALUE'),
-      nullif(found.bounds[2], 'MAXVALUE'),
+      -- With its zone: a timestamp's own text would be read as local time by whoever gets it.
+      case
+        when found.bounds[1] = 'MINVALUE' then null
+        when kind = 'time' then found.bounds[1]::timestamptz::text
+        else found.bounds[1]
+      end,
+      case
+        when found.bounds[2] = 'MAXVALUE' then null
+        when kind = 'time' then found.bounds[2]::timestamptz::text
+        else found.bounds[2]
+      end,
       case
         when found.bounds[1] = 'MINVALUE' then '-Infinity'
         when kind = 'time' then extract(epoch from found.bounds[1]::timestamptz)
@@ -2850,7 +2866,24 @@ begin
 end
 $function$;
 
-comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
+comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: times are instants in UTC, null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
+
+-- What waits for a strong lock makes every query after it wait too: better to give up soon and come back.
+create function tenon.limit_lock_waits() returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  before constant text := pg_catalog.current_setting('lock_timeout');
+begin
+  if before = '0' then
+    perform pg_catalog.set_config('lock_timeout', '3s', true);
+  end if;
+  return before;
+end
+$function$;
+
+comment on function tenon.limit_lock_waits() is 'Bounds waits for locks where nobody has, and returns lock_timeout as it was, for set_config(…, true) afterwards.';
 
 create function tenon.make_partition(parent regclass, partition_name text) returns regclass
   language plpgsql
@@ -2904,8 +2937,12 @@ create function tenon.attach_new_partition(parent regclass, partition regclass, 
   language plpgsql
   set search_path = ''
 as $function$
+declare
+  -- Attaching locks the default partition against reads too.
+  lock_timeout constant text := tenon.limit_lock_waits();
 begin
   execute pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
 exception
   when check_violation then
     raise exception using
@@ -3034,6 +3071,45 @@ $function$;
 
 comment on function tenon.partition_step(regclass, text, numeric, text, integer) is 'Bounds and name of the partition that a value belongs into, or of a later one.';
 
+-- Another partition in the middle of an interval cuts it in two, and a drain that was interrupted leaves its end open.
+create function tenon.free_partition_name(parent regclass, wanted text) returns text
+  language plpgsql stable
+  set search_path = ''
+as $function$
+declare
+  partition_name text := wanted;
+begin
+  for part in 2 .. 1000 loop
+    exit when not exists (
+      select from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      join pg_catalog.pg_class as own on own.oid = inherits.inhparent and own.relnamespace = class.relnamespace
+      where inherits.inhparent = parent and class.relname = partition_name
+    );
+    partition_name := tenon.partition_table_name(wanted, '_' || part);
+  end loop;
+  return partition_name;
+end
+$function$;
+
+comment on function tenon.free_partition_name(regclass, text) is 'The name, or one with a number behind it where a partition of the table has it already.';
+
+create function tenon.create_range(parent regclass, wanted_name text, from_bound text, to_bound text) returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  partition_name constant text := tenon.free_partition_name(parent, wanted_name);
+begin
+  perform tenon.attach_new_partition(
+    parent, tenon.make_partition(parent, partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
+  );
+  return partition_name;
+end
+$function$;
+
+comment on function tenon.create_range(regclass, text, text, text) is 'Makes one partition of a range, and returns its name.';
+
 create function tenon.create_ranges(parent regclass, unit text, width numeric, since text, ahead integer) returns setof text
   language plpgsql
   set search_path = ''
@@ -3042,16 +3118,15 @@ create function tenon.create_ranges(parent regclass, unit text, width numeric, s
 as $function$
 declare
   kind constant text := tenon.range_kind(parent);
-  names text[];
   lowers numeric[];
   uppers numeric[];
   lower_bounds text[];
   upper_bounds text[];
+  place integer := 1;
   step record;
   starts numeric;
   ends numeric;
   from_bound text;
-  to_bound text;
 begin
   if ahead is null or ahead < 0 or ahead > 1000 or since is null then
     raise exception using
@@ -3066,40 +3141,33 @@ begin
   execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
 
   -- Read once: those that are made here lie before all that are looked for after them.
-  select pg_catalog.array_agg(class.relname::text order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at),
-    pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at),
-    pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
-  into names, lowers, uppers, lower_bounds, upper_bounds
-  from tenon.range_partitions(parent) as ranges
-  join pg_catalog.pg_class as class on class.oid = ranges.partition;
+  select pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at), pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at), pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
+  into lowers, uppers, lower_bounds, upper_bounds
+  from tenon.range_partitions(parent) as ranges;
 
   for later in 0 .. ahead loop
     step := tenon.partition_step(parent, unit, width, since, later);
-    continue when step.partition_name = any (names);
-    -- What others cover of the interval is left to them, as after a change of the unit.
     from_bound := step.lower_bound;
-    to_bound := step.upper_bound;
     starts := tenon.range_order(kind, from_bound);
-    ends := tenon.range_order(kind, to_bound);
-    for place in 1 .. coalesce(pg_catalog.cardinality(lowers), 0) loop
-      if lowers[place] <= starts then
-        if uppers[place] > starts then
-          starts := uppers[place];
-          from_bound := upper_bounds[place];
+    ends := tenon.range_order(kind, step.upper_bound);
+    -- What others cover of the interval is left to them, whatever their names are: as after a change of the unit, or a drain that
+    -- was interrupted. What they leave gets partitions.
+    while place <= pg_catalog.cardinality(lowers) and lowers[place] < ends loop
+      if uppers[place] > starts then
+        if lowers[place] > starts then
+          return next tenon.create_range(parent, step.partition_name, from_bound, lower_bounds[place]);
         end if;
-      else
-        if lowers[place] < ends then
-          to_bound := lower_bounds[place];
-        end if;
-        exit;
+        starts := uppers[place];
+        from_bound := upper_bounds[place];
       end if;
+      -- It may reach into the next interval.
+      exit when starts >= ends;
+      place := place + 1;
     end loop;
-    continue when starts >= ends;
-
-    perform tenon.attach_new_partition(
-      parent, tenon.make_partition(parent, step.partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
-    );
-    return next step.partition_name;
+    if starts < ends then
+      return next tenon.create_range(parent, step.partition_name, from_bound, step.upper_bound);
+    end if;
   end loop;
 end
 $function$;
@@ -3137,6 +3205,8 @@ declare
   largest text := since;
 begin
   if tenon.range_kind(parent) = 'number' and since is null then
+    -- Before the default partition is read: two callers who had read it would both wait for the other to let go of it.
+    execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
     execute pg_catalog.format('select max(%I) from %s', (tenon.partition_key_column(parent)).attname, parent) into largest;
   end if;
   return query select tenon.create_ranges(parent, null, coalesce(width, 0), coalesce(largest, '0'), ahead);
@@ -3160,6 +3230,7 @@ declare
   literals text;
   made regclass;
   moved bigint := 0;
+  lock_timeout text;
 begin
   if not by_list or key.attname is null then
     raise exception using
@@ -3177,9 +3248,10 @@ begin
   end if;
   perform tenon.assert_own_partitions(parent);
   literals := (select pg_catalog.string_agg(pg_catalog.quote_nullable(value), ', ') from pg_catalog.unnest(list) as given (value));
-  if from_default then
-    execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
-  end if;
+  lock_timeout := tenon.limit_lock_waits();
+  execute pg_catalog.format(
+    'lock table only %s in %s mode', parent, case when from_default then 'access exclusive' else 'share update exclusive' end
+  );
   made := tenon.make_partition(parent, partition_name);
   if from_default and exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partdefid <> 0) then
     moved := tenon.move_from_default(parent, made, pg_catalog.format(
@@ -3188,6 +3260,7 @@ begin
     ));
   end if;
   perform tenon.attach_new_partition(parent, made, pg_catalog.format('in (%s)', literals));
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
   return moved;
 end
 $function$;
@@ -3245,7 +3318,72 @@ $function$;
 
 comment on function tenon.create_hash_partitions(regclass, integer) is 'Makes the partitions by hash that are missing, and returns their names.';
 
-create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text)
+create function tenon.partitions_lock(parent regclass, work text) returns bigint
+  language sql stable
+  set search_path = ''
+begin atomic
+  select pg_catalog.hashtextextended('tenon.partitions.' || work, parent::oid::bigint);
+end;
+
+comment on function tenon.partitions_lock(regclass, text) is 'Key of the advisory lock that calls take which attach or detach partitions of a table, so that one of each works at a time.';
+
+-- A concurrent detach is a transaction of its own, and so the drop after it is another: whoever comes next has to know that it is due.
+-- The table says so itself: that survives a dump, and goes with the table.
+create function tenon.mark_to_drop(parent regclass, partition regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+begin
+  perform tenon.unmark_to_drop(partition);
+  execute pg_catalog.format('comment on table %s is %L', partition, pg_catalog.concat_ws(
+    E'\\n',
+    pg_catalog.obj_description(partition, 'pg_class'),
+    pg_catalog.format('[tenon: to be dropped, a partition of %s until %s]', parent, (
+      select ranges.upper_bound from tenon.range_partitions(parent) as ranges where ranges.partition = mark_to_drop.partition
+    ))
+  ));
+end
+$function$;
+
+comment on function tenon.mark_to_drop(regclass, regclass) is 'Writes into the comment of a partition that it is detached to be dropped.';
+
+create function tenon.unmark_to_drop(partition regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  marked constant text := pg_catalog.obj_description(partition, 'pg_class');
+  mark constant text := $re$\\n?\\[tenon: to be dropped, a partition of .* until [^\\]]*\\]$$re$;
+begin
+  if marked ~ mark then
+    execute pg_catalog.format('comment on table %s is %L', partition, nullif(pg_catalog.regexp_replace(marked, mark, ''), ''));
+  end if;
+end
+$function$;
+
+comment on function tenon.unmark_to_drop(regclass) is 'Takes the mark of mark_to_drop back: the table is kept.';
+
+create function tenon.partitions_to_drop(parent regclass) returns table (partition regclass, upper_bound text)
+  language plpgsql stable
+  set search_path = ''
+as $function$
+begin
+  return query
+    select class.oid::regclass, mark.parts[2]
+    from pg_catalog.pg_description as description
+    join pg_catalog.pg_class as class on class.oid = description.objoid
+    cross join lateral pg_catalog.regexp_match(
+      description.description, $re$\\[tenon: to be dropped, a partition of (.*) until ([^\\]]*)\\]$$re$
+    ) as mark (parts)
+    where description.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and description.objsubid = 0
+      and class.relkind in ('r', 'p') and not class.relispartition and mark.parts[1] = parent::text
+    order by class.relname;
+end
+$function$;
+
+comment on function tenon.partitions_to_drop(regclass) is 'Tables that were detached to be dropped, and are still there.';
+
+create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text, state text)
   language plpgsql stable
   set search_path = ''
 as $function$
@@ -3267,22 +3405,24 @@ begin
   end if;
   perform tenon.assert_own_partitions(parent);
   return query
-    select namespace.nspname::text, class.relname::text
+    select namespace.nspname::text, class.relname::text, ranges.state
     -- What an interrupted detach has left comes first: no other partition can be detached concurrently before.
     from (
-      select true as pending, half.* from tenon.range_partitions(parent, true) as half
+      select 'half detached' as state, half.partition, half.upper_at from tenon.range_partitions(parent, true) as half
       union all
-      select false, whole.* from tenon.range_partitions(parent) as whole
+      select 'detached', gone.partition, tenon.range_order(kind, gone.upper_bound) from tenon.partitions_to_drop(parent) as gone
+      union all
+      select 'attached', whole.partition, whole.upper_at from tenon.range_partitions(parent) as whole
     ) as ranges
     join pg_catalog.pg_class as class on class.oid = ranges.partition
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     -- Of a partition without an end nothing is ever wholly older.
     where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
-    order by ranges.pending desc, ranges.lower_at;
+    order by pg_catalog.array_position(array['half detached', 'detached'], ranges.state), ranges.upper_at;
 end
 $function$;
 
-comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after one that is half detached. Never the default partition.';
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after what an earlier run left half detached, or detached and not dropped. Never the default partition.';
 
 create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
   language plpgsql
@@ -3291,6 +3431,7 @@ create function tenon.drop_partitions(parent regclass, older_than timestamptz) r
   set datestyle = 'ISO'
 as $function$
 declare
+  lock_timeout constant text := tenon.limit_lock_waits();
   old record;
 begin
   if tenon.range_kind(parent) = 'number' then
@@ -3299,11 +3440,19 @@ begin
       constraint = 'partitions_not_by_range',
       message = pg_catalog.format('%s is not partitioned by time', parent);
   end if;
+  -- Two callers at once would both find a partition that one of them drops.
+  perform pg_catalog.pg_advisory_xact_lock(tenon.partitions_lock(parent, 'detach'));
   for old in select * from tenon.partitions_before(parent, older_than::text) loop
-    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.schema_name, old.partition_name);
+    if old.state <> 'detached' then
+      execute pg_catalog.format(
+        'alter table %s detach partition %I.%I%s', parent, old.schema_name, old.partition_name,
+        case when old.state = 'half detached' then ' finalize' end
+      );
+    end if;
     execute pg_catalog.format('drop table %I.%I', old.schema_name, old.partition_name);
     return next old.partition_name;
   end loop;
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
 end
 $function$;
 
@@ -3334,15 +3483,22 @@ revoke all on function tenon.partition_key_column(regclass) from public;
 revoke all on function tenon.range_kind(regclass) from public;
 revoke all on function tenon.range_order(text, text) from public;
 revoke all on function tenon.range_partitions(regclass, boolean) from public;
+revoke all on function tenon.limit_lock_waits() from public;
 revoke all on function tenon.make_partition(regclass, text) from public;
 revoke all on function tenon.attach_new_partition(regclass, regclass, text) from public;
 revoke all on function tenon.move_from_default(regclass, regclass, text) from public;
 revoke all on function tenon.partition_step(regclass, text, numeric, text, integer) from public;
+revoke all on function tenon.free_partition_name(regclass, text) from public;
+revoke all on function tenon.create_range(regclass, text, text, text) from public;
 revoke all on function tenon.create_ranges(regclass, text, numeric, text, integer) from public;
 revoke all on function tenon.create_partitions(regclass, text, integer, timestamptz) from public;
 revoke all on function tenon.create_number_partitions(regclass, bigint, integer, bigint) from public;
 revoke all on function tenon.create_list_partition(regclass, text, text[], boolean) from public;
 revoke all on function tenon.create_hash_partitions(regclass, integer) from public;
+revoke all on function tenon.partitions_lock(regclass, text) from public;
+revoke all on function tenon.mark_to_drop(regclass, regclass) from public;
+revoke all on function tenon.unmark_to_drop(regclass) from public;
+revoke all on function tenon.partitions_to_drop(regclass) from public;
 revoke all on function tenon.partitions_before(regclass, text) from public;
 revoke all on function tenon.drop_partitions(regclass, timestamptz) from public;
 revoke all on function tenon.default_partition_rows(regclass) from public;
@@ -3350,15 +3506,22 @@ revoke all on function tenon.default_partition_rows(regclass) from public;
         down: `drop function tenon.default_partition_rows(regclass);
 drop function tenon.drop_partitions(regclass, timestamptz);
 drop function tenon.partitions_before(regclass, text);
+drop function tenon.partitions_to_drop(regclass);
+drop function tenon.unmark_to_drop(regclass);
+drop function tenon.mark_to_drop(regclass, regclass);
+drop function tenon.partitions_lock(regclass, text);
 drop function tenon.create_hash_partitions(regclass, integer);
 drop function tenon.create_list_partition(regclass, text, text[], boolean);
 drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
 drop function tenon.create_partitions(regclass, text, integer, timestamptz);
 drop function tenon.create_ranges(regclass, text, numeric, text, integer);
+drop function tenon.create_range(regclass, text, text, text);
+drop function tenon.free_partition_name(regclass, text);
 drop function tenon.partition_step(regclass, text, numeric, text, integer);
 drop function tenon.move_from_default(regclass, regclass, text);
 drop function tenon.attach_new_partition(regclass, regclass, text);
 drop function tenon.make_partition(regclass, text);
+drop function tenon.limit_lock_waits();
 drop function tenon.range_partitions(regclass, boolean);
 drop function tenon.range_order(text, text);
 drop function tenon.range_kind(regclass);
@@ -3375,15 +3538,18 @@ drop function tenon.partman_schema(regclass);`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'partition_status' }, { kind: 'function', schema: 'tenon', name: 'drain_default' }, { kind: 'function', schema: 'tenon', name: 'attach_statements' }, { kind: 'function', schema: 'tenon', name: 'run_partman' }],
-        sha256: '7b2e6c7a8c9ef1bab2a244a96a0b594ba3ba2f728c1149df2c49962413751534',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partition_status' }, { kind: 'function', schema: 'tenon', name: 'drain_default' }, { kind: 'function', schema: 'tenon', name: 'index_definition' }, { kind: 'function', schema: 'tenon', name: 'attach_statements' }, { kind: 'function', schema: 'tenon', name: 'run_partman' }],
+        sha256: 'd337d7e2e352dc69f842895f732b8ac60bc05a3ed4685bffef928c2be35c0607',
         sql: `-- Upkeep of partitioned tables: how they stand, moving rows out of the default partition, attaching full tables, pg_partman.
 --
 -- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
 --   call: call it until "more" is false. Each call locks the table for as long as its batch takes, and no row is ever out of
---   sight; half a month is a partition that ends where the batch did, and grows with the next call.
+--   sight; half a month is a partition that ends where the batch did, and grows with the next call. Until it is whole it has
+--   CHECK constraints tenon_drain_0 and on, of which ATTACH learns that it need not look through it.
 --     select * from tenon.drain_default('public.events', 'month')
 --   attach_statements lists what attaches a full table without a long lock: run its rows one by one, each outside a transaction.
+--   The row "attach" is several statements that belong together: sent as one simple query, they are one transaction. Where a row
+--   fails, "undo" of those before it leaves the tables as they were.
 --     select statement from tenon.attach_statements('public.events', 'public.events_2019', '2019-01-01', '2020-01-01') \\gexec
 -- parameters: none. The functions: parent regclass; partition regclass; unit text or width bigint, as for creating; batch integer,
 --   rows; lower_bound and upper_bound text; list text[], a null in it is null
@@ -3396,6 +3562,7 @@ drop function tenon.partman_schema(regclass);`,
 -- down:
 --   drop function tenon.run_partman(regclass);
 --   drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+--   drop function tenon.index_definition(oid);
 --   drop function tenon.drain_default(regclass, text, bigint, integer);
 --   drop function tenon.partition_status(regclass);
 
@@ -3489,6 +3656,14 @@ begin
     'defaultRows', default_rows,
     'defaultRowsCapped', coalesce(default_rows = most_counted, false),
     'gaps', gaps,
+    'dropPending', (
+      select coalesce(pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('schema', namespace.nspname, 'name', class.relname, 'to', gone.upper_bound) order by class.relname
+      ), '[]')
+      from tenon.partitions_to_drop(parent) as gone
+      join pg_catalog.pg_class as class on class.oid = gone.partition
+      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    ),
     'coveredUntil', covered_until,
     'covered', case kind when 'time' then covered_until is not null end,
     'rowSecurity', (select relrowsecurity from pg_catalog.pg_class where oid = parent)
@@ -3496,7 +3671,7 @@ begin
 end
 $function$;
 
-comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, how far from now it is covered.';
+comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, tables that wait to be dropped, how far from now it is covered.';
 
 create function tenon.drain_default(
   parent regclass, unit text default null, width bigint default null, batch integer default 10000
@@ -3511,6 +3686,8 @@ as $function$
 declare
   kind constant text := tenon.range_kind(parent);
   key constant text := pg_catalog.quote_ident((tenon.partition_key_column(parent)).attname);
+  key_type constant text :=
+    (select pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) from tenon.partition_key_column(parent) as attribute);
   default_partition constant regclass :=
     (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
   -- What belongs into no partition stays: null, and times and numbers without end.
@@ -3518,12 +3695,19 @@ declare
     when 'time' then '%1$s is not null and pg_catalog.isfinite(%1$s)'
     else $sql$%1$s is not null and %1$s::text not in ('NaN', 'Infinity', '-Infinity')$sql$
   end, key);
+  -- More would make each row dearer, and fewer have the partition looked through more often.
+  cuts_ahead constant integer := 16;
   smallest text;
   step record;
   from_bound text;
   to_bound text;
   growing record;
+  cuts text[];
+  next_cut integer;
   cut text;
+  is_too_many boolean;
+  is_rest boolean;
+  obsolete text;
   target regclass;
 begin
   if batch is null or batch < 1 then
@@ -3536,10 +3720,7 @@ begin
   perform tenon.partition_step(parent, unit, width, case kind when 'time' then '2000-01-01 00:00:00+00' else '0' end);
   if default_partition is null then return; end if;
 
-  -- What waits for this lock makes every query after it wait too: better to give up soon and come back.
-  if pg_catalog.current_setting('lock_timeout') = '0' then
-    perform pg_catalog.set_config('lock_timeout', '3s', true);
-  end if;
+  perform tenon.limit_lock_waits();
   -- The strong lock at once: one that grows while others read and then write ends in a deadlock.
   execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
   execute pg_catalog.format('lock table only %s in access exclusive mode', default_partition);
@@ -3558,53 +3739,120 @@ begin
     order by ranges.lower_at limit 1
   ), step.upper_bound) into to_bound;
 
-  -- The batch ends before this key. Rows of one key stay together, also when they are more than a batch.
-  execute pg_catalog.format(
-    'select %1$s::text from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s offset %5$s limit 1',
-    key, default_partition, from_bound, to_bound, batch
-  ) into cut;
-  if cut = smallest then
-    execute pg_catalog.format(
-      'select min(%1$s)::text from only %2$s where %1$s > %3$L and %1$s < %4$L', key, default_partition, cut, to_bound
-    ) into cut;
-  end if;
-  to_bound := coalesce(cut, to_bound);
-
-  -- The first part of this interval, from an earlier batch.
-  select ranges.partition, ranges.lower_bound into growing
+  -- The first part of this interval, from an earlier batch. Its constraints say so, and up to where it was to grow: another partition
+  -- that ends here, a month where years are drained, is none of ours.
+  select ranges.partition, ranges.lower_bound, plan.cuts into growing
   from tenon.range_partitions(parent) as ranges
-  join pg_catalog.pg_class as class on class.oid = ranges.partition
+  join pg_catalog.pg_constraint as lowest on lowest.conrelid = ranges.partition and lowest.conname = 'tenon_drain_0'
+  cross join lateral (
+    select pg_catalog.array_agg(value order by ordinality) as cuts
+    from pg_catalog.jsonb_array_elements_text(pg_catalog.obj_description(lowest.oid, 'pg_constraint')::jsonb) with ordinality
+  ) as plan
   where ranges.upper_at = tenon.range_order(kind, from_bound) and ranges.lower_at >= tenon.range_order(kind, step.lower_bound)
-    and pg_catalog.starts_with(class.relname, step.partition_name);
-  if found then
+    and tenon.range_order(kind, plan.cuts[pg_catalog.cardinality(plan.cuts)]) >= tenon.range_order(kind, to_bound);
+
+  -- A batch ends before a cut. Rows of one key stay together, also when they are more than a batch.
+  if growing.partition is not null then
+    cuts := growing.cuts;
+    next_cut := (
+      select min(ordinality) from pg_catalog.unnest(cuts) with ordinality as planned (value, ordinality)
+      where tenon.range_order(kind, planned.value) > tenon.range_order(kind, smallest)
+    );
+    -- Rows that came since the cuts were made can be a great many.
+    execute pg_catalog.format(
+      'select exists (select from only %1$s where %2$s >= %3$L and %2$s < %4$L offset %5$s)',
+      default_partition, key, smallest, cuts[next_cut], 2 * batch::bigint
+    ) into is_too_many;
+    if is_too_many then next_cut := null; end if;
+  end if;
+  if next_cut is null then
+    execute pg_catalog.format($sql$
+      select pg_catalog.array_agg(value order by place) from (
+        select %1$s::text as value, min(place) as place
+        from (
+          select %1$s, row_number() over (order by %1$s) as place
+          from (select %1$s from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s limit %5$s) as first
+        ) as numbered
+        where place > 1 and (place - 1) %% %6$s = 0 and %1$s > %3$L
+        group by %1$s
+      ) as chosen
+    $sql$, key, default_partition, smallest, to_bound, batch::bigint * cuts_ahead + 1, batch) into cuts;
+    cuts := cuts || to_bound;
+  end if;
+  cut := cuts[coalesce(next_cut, 1)];
+  if tenon.range_order(kind, cut) >= tenon.range_order(kind, to_bound) then
+    cut := to_bound;
+  end if;
+  execute pg_catalog.format(
+    'select not exists (select from only %1$s where %2$s >= %3$L and %2$s < %4$L)', default_partition, key, cut, to_bound
+  ) into is_rest;
+  if is_rest then
+    cut := to_bound;
+  end if;
+
+  if growing.partition is not null then
     target := growing.partition;
     from_bound := growing.lower_bound;
     execute pg_catalog.format('alter table %s detach partition %s', parent, target);
+    for obsolete in
+      select constraints.conname from pg_catalog.pg_constraint as constraints
+      cross join lateral (select (pg_catalog.regexp_match(constraints.conname, '^tenon_drain_([0-9]+)$'))[1]::integer as number) as place
+      where constraints.conrelid = target and place.number is not null and (next_cut is null or place.number between 1 and next_cut - 1)
+    loop
+      execute pg_catalog.format('alter table %s drop constraint %I', target, obsolete);
+    end loop;
     partition_name := (select relname from pg_catalog.pg_class where oid = target);
   else
-    partition_name := step.partition_name;
-    -- Another partition in the middle of the interval cuts it in two.
-    for part in 2 .. 1000 loop
-      exit when not exists (
-        select from tenon.range_partitions(parent) as ranges
-        join pg_catalog.pg_class as class on class.oid = ranges.partition where class.relname = partition_name
-      );
-      partition_name := tenon.partition_table_name(step.partition_name, '_' || part);
-    end loop;
+    partition_name := tenon.free_partition_name(parent, step.partition_name);
     target := tenon.make_partition(parent, partition_name);
   end if;
-  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, to_bound));
-  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, to_bound));
-  execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  if next_cut is null then
+    -- Checked once for many batches, and for none of those that a new partition begins with: ATTACH then knows without looking.
+    execute pg_catalog.format('alter table %s add constraint tenon_drain_0 check (%s is not null and %s >= %L::%s)%s', target, key, key, from_bound, key_type, (
+      select pg_catalog.string_agg(pg_catalog.format(', add constraint tenon_drain_%s check (%s < %L::%s)', ordinality, key, value, key_type), '' order by ordinality)
+      from pg_catalog.unnest(cuts) with ordinality as planned (value, ordinality)
+    ));
+    execute pg_catalog.format('comment on constraint tenon_drain_0 on %s is %L', target, pg_catalog.to_json(cuts));
+  end if;
+  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, cut));
+  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, cut));
+  if cut = to_bound then
+    for obsolete in
+      select constraints.conname from pg_catalog.pg_constraint as constraints
+      where constraints.conrelid = target and constraints.conname ~ '^tenon_drain_[0-9]+$'
+    loop
+      execute pg_catalog.format('alter table %s drop constraint %I', target, obsolete);
+    end loop;
+  end if;
+  more := true;
+  if is_rest then
+    execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  end if;
   return next;
 end
 $function$;
 
 comment on function tenon.drain_default(regclass, text, bigint, integer) is 'Moves the first rows of the default partition into the partition of their interval. No row: nothing is left that could be moved.';
 
+-- Without the names of the index and its table, which may hold any words.
+create function tenon.index_definition(index_id oid) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  select pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), 1 + pg_catalog.length(pg_catalog.format(
+    'CREATE %sINDEX %I ON %s%s', case when index.indisunique then 'UNIQUE ' end, class.relname,
+    case when class.relkind = 'I' then 'ONLY ' end, index.indrelid::pg_catalog.regclass::text
+  )))
+  from pg_catalog.pg_index as index
+  join pg_catalog.pg_class as class on class.oid = index.indexrelid
+  where index.indexrelid = index_id;
+end;
+
+comment on function tenon.index_definition(oid) is 'What an index is, from USING on.';
+
 create function tenon.attach_statements(
   parent regclass, partition regclass, lower_bound text default null, upper_bound text default null, list text[] default null
-) returns table (step text, statement text)
+) returns table (step text, statement text, undo text)
   language plpgsql stable
   set search_path = ''
   set timezone = 'UTC'
@@ -3621,16 +3869,22 @@ declare
   own_name constant text := (select relname from pg_catalog.pg_class where oid = partition);
   own_schema constant text := (select namespace.nspname from pg_catalog.pg_class as class
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = partition);
+  kind constant text := tenon.range_kind(parent);
   values_list text;
   bound text;
   inside text;
   outside text;
   wanted record;
   index_name text;
+  existing record;
+  starts numeric;
+  ends numeric;
+  is_overlapping boolean;
+  at_last text[] := '{}';
 begin
   perform tenon.assert_own_partitions(parent);
   if strategy = 'r' and key.attname is not null and list is null and (lower_bound is not null or upper_bound is not null) then
-    if tenon.range_kind(parent) = 'time' then
+    if kind = 'time' then
       -- A time without a zone is one of UTC here, whatever the session that runs the statements says.
       lower_bound := lower_bound::timestamptz;
       upper_bound := upper_bound::timestamptz;
@@ -3662,27 +3916,56 @@ begin
       message = pg_catalog.format('%s: a range is attached by its bounds, a list by its values, and both have one column', parent);
   end if;
 
+  -- Hours of building indexes may lie between here and ATTACH, which would refuse.
+  if kind is not null then
+    starts := coalesce(tenon.range_order(kind, lower_bound), '-Infinity');
+    ends := coalesce(tenon.range_order(kind, upper_bound), 'Infinity');
+    is_overlapping := starts >= ends or exists (
+      select from (select * from tenon.range_partitions(parent) union all select * from tenon.range_partitions(parent, true)) as ranges
+      where ranges.partition <> attach_statements.partition
+        and ranges.lower_at < ends and ranges.upper_at > starts
+    );
+  elsif strategy = 'l' and not (select relispartition from pg_catalog.pg_class where oid = parent) then
+    for existing in
+      select inhrelid, pg_catalog.pg_get_partition_constraintdef(inhrelid) as condition from pg_catalog.pg_inherits
+      where inhparent = parent and inhrelid <> partition and inhrelid is distinct from default_partition
+    loop
+      execute pg_catalog.format(
+        'select exists (select from (select value::%s as %s from pg_catalog.unnest($1) as given (value)) as row_of where %s)',
+        key_type, key_name, existing.condition
+      ) into is_overlapping using list;
+      exit when is_overlapping;
+    end loop;
+  end if;
+  if is_overlapping then
+    raise exception using
+      errcode = 'invalid_object_definition',
+      constraint = 'partitions_overlap',
+      message = pg_catalog.format('partition %s of %s would overlap another, or its bounds are empty', partition, parent),
+      hint = 'select tenon.partition_status(…) shows the bounds that there are';
+  end if;
+
   -- Left by a run that was interrupted.
   if exists (select from pg_catalog.pg_constraint where conrelid = partition and conname = 'tenon_attach_check') then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition), null;
   end if;
   if exists (select from pg_catalog.pg_constraint where conrelid = default_partition and conname = 'tenon_attach_check') then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition), null;
   end if;
 
   -- Found true beforehand, under a lock that stops nobody, so that attaching need not look.
-  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside);
-  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition);
+  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside),
+    pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', partition);
+  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition), null;
   if default_partition is not null then
-    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside);
-    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition);
+    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside),
+      pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', default_partition);
+    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition), null;
   end if;
 
   -- An index that the parent has and the table has not would be built while attaching holds its locks.
   for wanted in
-    select class.relname, index.indisunique, index.indisprimary,
-      pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(index.indexrelid), ' USING ')) as definition,
-      key_constraint.contype as constraint_type
+    select class.relname, index.indisunique, tenon.index_definition(index.indexrelid) as definition, key_constraint.contype as constraint_type
     from pg_catalog.pg_index as index
     join pg_catalog.pg_class as class on class.oid = index.indexrelid
     left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = index.indexrelid and key_constraint.contype in ('p', 'u', 'x')
@@ -3695,7 +3978,7 @@ begin
       select from pg_catalog.pg_index as own
       left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = own.indexrelid and key_constraint.contype in ('p', 'u')
       where own.indrelid = partition and own.indisvalid and own.indisunique = wanted.indisunique
-        and pg_catalog.substr(pg_catalog.pg_get_indexdef(own.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(own.indexrelid), ' USING ')) = wanted.definition
+        and tenon.index_definition(own.indexrelid) = wanted.definition
         and key_constraint.contype is not distinct from wanted.constraint_type
     );
     index_name := tenon.partition_table_name(own_name, case
@@ -3706,7 +3989,7 @@ begin
       select from pg_catalog.pg_index as own
       where own.indrelid = partition and not own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
     ) then
-      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name);
+      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name), null;
     end if;
     -- Built by an interrupted run, and not yet made a constraint.
     if not exists (
@@ -3715,37 +3998,43 @@ begin
     ) then
       return query select 'index', pg_catalog.format(
         'create %sindex concurrently %I on %s%s', case when wanted.indisunique then 'unique ' end, index_name, partition, wanted.definition
-      );
+      ), pg_catalog.format('drop index concurrently if exists %I.%I', own_schema, index_name);
     end if;
     if wanted.constraint_type is not null then
-      return query select 'key', pg_catalog.format(
+      at_last := at_last || pg_catalog.format(
         'alter table %s add constraint %I %s using index %I', partition, index_name,
         case wanted.constraint_type when 'p' then 'primary key' else 'unique' end, index_name
       );
     end if;
   end loop;
 
-  return query select 'secure', pg_catalog.format('alter table %s enable row level security', partition);
-  return query
-    select 'secure', pg_catalog.format(
-      'revoke all on table %s from %s', partition,
-      case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
-    )
-    from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
-    where class.oid = partition and acl.grantee <> class.relowner
-    group by acl.grantee;
+  -- What changes the table for good is one transaction with ATTACH: a table that is refused keeps its grants, identity and policies.
+  at_last := at_last || pg_catalog.format('alter table %s enable row level security', partition)
+    || array(
+      select pg_catalog.format(
+        'revoke all on table %s from %s', partition,
+        case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
+      )
+      from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+      where class.oid = partition and acl.grantee <> class.relowner
+      group by acl.grantee
+    );
   -- From 17 on the parent's identity is that of its partitions, and one of a table's own is refused.
   if pg_catalog.current_setting('server_version_num')::integer >= 170000 then
-    return query
-      select 'identity', pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
+    at_last := at_last || array(
+      select pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
       from pg_catalog.pg_attribute as attribute
-      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped;
+      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped
+    );
   end if;
-  return query select 'attach', pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
-  return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  at_last := at_last || pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound)
+    || pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
   if default_partition is not null then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+    at_last := at_last || pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
   end if;
+  -- It is no longer one that retention took off.
+  at_last := at_last || pg_catalog.format('select tenon.unmark_to_drop(%L)', partition);
+  return query select 'attach', pg_catalog.array_to_string(at_last, '; '), null;
 end
 $function$;
 
@@ -3791,11 +4080,13 @@ comment on function tenon.run_partman(regclass) is 'Lets pg_partman maintain a t
 
 revoke all on function tenon.partition_status(regclass) from public;
 revoke all on function tenon.drain_default(regclass, text, bigint, integer) from public;
+revoke all on function tenon.index_definition(oid) from public;
 revoke all on function tenon.attach_statements(regclass, regclass, text, text, text[]) from public;
 revoke all on function tenon.run_partman(regclass) from public;
 `,
         down: `drop function tenon.run_partman(regclass);
 drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+drop function tenon.index_definition(oid);
 drop function tenon.drain_default(regclass, text, bigint, integer);
 drop function tenon.partition_status(regclass);`,
       },

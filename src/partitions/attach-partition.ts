@@ -7,17 +7,7 @@ import { assertPartitioned, type RangeBound, toBoundText } from './module-call.t
 import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
 
 /** A step of {@link attachPartition}; its name says what runs. */
-export type AttachStep =
-  | 'check'
-  | 'validate'
-  | 'default check'
-  | 'default validate'
-  | 'index'
-  | 'key'
-  | 'secure'
-  | 'identity'
-  | 'attach'
-  | 'clear'
+export type AttachStep = 'check' | 'validate' | 'default check' | 'default validate' | 'index' | 'attach' | 'clear'
 
 /** Options of {@link attachPartition}. */
 export interface AttachPartitionOptions extends LockOptions {
@@ -38,8 +28,9 @@ export interface AttachPartitionOptions extends LockOptions {
  * Attaches a table as a partition, with its rows.
  *
  * That its rows lie within the bounds, and that none of the default partition does, is found out beforehand by CHECK constraints, which are
- * validated while reads and writes go on; indexes that the parent has are built concurrently. What remains is short. The table then
- * has row security and no grants. Foreign keys of the parent, if any, are checked while attaching. Interrupted, it can be called again.
+ * validated while reads and writes go on; indexes that the parent has are built concurrently. What remains is short, and one transaction:
+ * with ATTACH the table gets row security, and loses its grants and its identity. Foreign keys of the parent, if any, are checked while
+ * attaching. A table that is refused is left as it was. Interrupted, it can be called again, and indexes that were built are there already.
  *
  * @param db - with a service that owns both tables
  * @param table - of the generated metadata.ts: `tables.events`
@@ -68,25 +59,25 @@ export async function attachPartition<DB>(
   const list = values?.map((value) => (value === null ? null : String(value))) ?? null
   const parent = quoteQualified(table.schema, table.name)
   const child = quoteQualified(schema, partition)
-  await withDedicatedStatements(db, options, async (statements) => {
-    const steps = await planOf(statements, table, [parent, child, lower, upper, list])
+  await withDedicatedStatements(db, { ...options, table, work: 'attach' }, async (statements) => {
+    const plan = await planOf(statements, table, [parent, child, lower, upper, list])
+    const begun: Planned[] = []
     try {
-      for (const { step, statement } of steps) {
+      for (const planned of plan) {
+        const { step, statement } = planned
         onStep?.(step)
+        begun.unshift(planned)
         // Validating takes no strong lock, and building an index concurrently waits for whoever is there.
-        const long = step.endsWith('validate') || step === 'index' || statement.includes(' concurrently ')
+        const long = step.endsWith('validate') || step === 'index' || statement.startsWith('drop index concurrently')
         await (long ? statements.runLong(statement) : statements.runShort(statement)).catch((error: unknown) => {
           throw toAttachError(error, table, step, `${schema}.${partition}`)
         })
       }
     } catch (error) {
-      // Writes would be refused for as long as the constraint stays.
-      for (const { statement } of steps.filter(({ step }) => step.endsWith('check'))) {
-        const [target = ''] = statement.split(' add constraint ')
-        await statements.connection
-          .script(`set lock_timeout = 2000; ${target} drop constraint if exists tenon_attach_check`)
-          .catch(() => {})
-      }
+      // Writes would be refused for as long as the constraints stay. Indexes are of use to the next call, unless the table was refused.
+      const isRefused = isTenonError(error) && /^(22|23|42)/.test(error.sqlstate ?? '')
+      for (const { step, undo } of begun)
+        if (undo !== null && (isRefused || step.endsWith('check'))) await statements.undo(undo)
       throw error
     }
   })
@@ -95,6 +86,8 @@ export async function attachPartition<DB>(
 interface Planned {
   readonly step: AttachStep
   readonly statement: string
+  /** Takes it back; null where nothing is left of it. */
+  readonly undo: string | null
 }
 
 async function planOf(
@@ -104,7 +97,7 @@ async function planOf(
 ): Promise<readonly Planned[]> {
   try {
     const { rows } = await connection.query<Planned>(
-      'select step, statement from tenon.attach_statements($1::pg_catalog.regclass, $2::pg_catalog.regclass, $3, $4, $5)',
+      'select step, statement, undo from tenon.attach_statements($1::pg_catalog.regclass, $2::pg_catalog.regclass, $3, $4, $5)',
       values,
     )
     return rows

@@ -28,14 +28,16 @@ export type CreatePartitionsOptions = PartitionStep &
 /**
  * Makes the partitions of a range that are missing, the current one and those ahead. Call it from a timer; a second call does nothing.
  *
- * New partitions have row security and no grants, and the indexes of the parent. Where another partition covers a part of an interval, the
- * new one gets the rest.
+ * New partitions have row security and no grants, and the indexes of the parent. Where other partitions cover a part of an interval, as after
+ * a change of the unit or a drain that was interrupted, the rest gets partitions of its own: `events_p202601_2`. Of two calls at once, one
+ * makes them.
  *
  * @param service - of the owner: `db.service(…)`, or a transaction of it
  * @param table - of the generated metadata.ts: `tables.events`
  * @returns names of the new partitions
  * @throws {TenonError} PARTITION_DEFAULT_ROWS when rows in the default partition are in the way: see {@link drainDefault};
- *   PARTITION_MANAGED when pg_partman makes them; PARTITION_KIND, PARTITION_CONFLICT or OPTION_INVALID
+ *   PARTITION_MANAGED when pg_partman makes them; TIMEOUT_LOCK when the default partition is not free within 3 s, or a lock_timeout of
+ *   yours; PARTITION_KIND, PARTITION_CONFLICT or OPTION_INVALID
  * @example
  * ```ts
  * await createPartitions(db.service({ actor: 'cron', reason: 'partitions' }), tables.events, { unit: 'month', ahead: 3 })

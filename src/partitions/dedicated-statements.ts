@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, type DedicatedConnection, withDedicatedConnection } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
+import { quoteQualified } from '../kernel/identifier.ts'
+import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
 
 /** How locks are waited for. */
 export interface LockOptions {
@@ -16,6 +18,8 @@ export interface LockOptions {
 }
 
 const firstPauseMs = 500
+const undoTries = 5
+const undoLockTimeoutMs = 2_000
 
 /** Runs statements on one connection. */
 export class DedicatedStatements {
@@ -49,6 +53,58 @@ export class DedicatedStatements {
     }
   }
 
+  /**
+   * Runs what no interrupted work may leave behind: also after the signal, and never failing.
+   *
+   * @returns once it has run, or cannot run
+   */
+  async undo(statement: string): Promise<void> {
+    for (let attempt = 1; attempt <= undoTries; attempt++) {
+      try {
+        await this.connection.script(`set lock_timeout = ${undoLockTimeoutMs}`)
+        await this.connection.script(statement)
+        return
+      } catch (error) {
+        if (!isTenonError(error) || !lockCodes.includes(error.code)) return
+        await sleep(firstPauseMs)
+      }
+    }
+  }
+
+  /**
+   * Waits until no other call does the same kind of work on the table; then the connection holds the lock until its end.
+   *
+   * @throws {TenonError} TIMEOUT_LOCK after the last try
+   */
+  async takeTurn(table: NamedTable, work: 'attach' | 'detach'): Promise<void> {
+    const { lockRetries = 5, signal } = this.#options
+    for (let attempt = 1; ; attempt++) {
+      // Asked again and again: a statement that waits holds a snapshot, for which what runs concurrently would wait in turn.
+      if (await this.#tryTurn(table, work)) return
+      if (attempt > lockRetries)
+        throw partitionError(
+          'TIMEOUT_LOCK',
+          table,
+          `is at work in another call, which ${work}es partitions`,
+          'Call again when that is done.',
+        )
+      await sleep(firstPauseMs * 2 ** (attempt - 1), undefined, { signal })
+    }
+  }
+
+  async #tryTurn(table: NamedTable, work: string): Promise<boolean> {
+    try {
+      const { rows } = await this.connection.query<{ readonly mine: boolean | null }>(
+        'select pg_catalog.pg_try_advisory_lock(tenon.partitions_lock(pg_catalog.to_regclass($1), $2)) as mine',
+        [quoteQualified(table.schema, table.name), work],
+      )
+      // Null: there is no such table, which is for others to say.
+      return rows[0]?.mine !== false
+    } catch (error) {
+      throw toPartitionError(error, table)
+    }
+  }
+
   /** Runs a statement that waits for others by its nature and is in nobody's way meanwhile. */
   async runLong(statement: string): Promise<void> {
     await this.#run('set lock_timeout = 0', statement)
@@ -75,10 +131,10 @@ export class DedicatedStatements {
 
 const lockCodes: readonly string[] = ['TIMEOUT_LOCK', 'TRANSACTION_DEADLOCK']
 
-/** Runs a callback with such a connection, as the service. */
+/** Runs a callback with such a connection, as the service, when its turn has come. */
 export async function withDedicatedStatements<DB, T>(
   db: Database<DB>,
-  options: LockOptions,
+  { table, work, ...options }: LockOptions & { readonly table: NamedTable; readonly work: 'attach' | 'detach' },
   callback: (statements: DedicatedStatements) => Promise<T>,
 ): Promise<T> {
   const { lockTimeoutMs = 2_000, lockRetries = 5, signal } = options
@@ -97,6 +153,8 @@ export async function withDedicatedStatements<DB, T>(
         other.query('select pg_catalog.pg_cancel_backend($1)', [processId]),
       )
     }
-    return await callback(new DedicatedStatements(connection, cancel, options))
+    const statements = new DedicatedStatements(connection, cancel, options)
+    await statements.takeTurn(table, work)
+    return await callback(statements)
   })
 }

@@ -44,8 +44,8 @@ export async function detachPartition<DB>(
 ): Promise<void> {
   assertPartitioned(table)
   const { partition, schema = table.schema, concurrently } = options
-  await withDedicatedStatements(db, options, async (statements) => {
-    await detach(statements, table, quoteQualified(schema, partition), concurrently, '')
+  await withDedicatedStatements(db, { ...options, table, work: 'detach' }, async (statements) => {
+    await detach(statements, table, quoteQualified(schema, partition), { concurrently, drop: false })
   })
 }
 
@@ -68,6 +68,9 @@ export interface RetainedPartition {
 
 /**
  * Detaches the partitions that are wholly older, and drops them with their rows. Never the default partition.
+ *
+ * What an earlier run left half detached, or detached and not dropped, is finished first: such a table says in its comment that it is to
+ * be dropped, and `partitionStatus` lists it. Of two calls at once, the second waits for the first.
  *
  * @param db - with a service that owns the table
  * @param table - of the generated metadata.ts: `tables.events`
@@ -100,11 +103,11 @@ export async function retainPartitions<DB>(
       'Check `before`.',
     )
   const gone: RetainedPartition[] = []
-  await withDedicatedStatements(db, options, async (statements) => {
-    for (const { schema, name } of await partitionsBefore(statements, table, bound)) {
+  await withDedicatedStatements(db, { ...options, table, work: 'detach' }, async (statements) => {
+    for (const { schema, name, state } of await partitionsBefore(statements, table, bound)) {
       const partition = quoteQualified(schema, name)
-      const drop = keep ? '' : `drop table ${partition}`
-      await detach(statements, table, partition, undefined, drop)
+      if (state !== 'detached') await detach(statements, table, partition, { concurrently: undefined, drop: !keep })
+      else await statements.runShort(keep ? unmark(partition) : `drop table ${partition}`)
       const retained = { schema, name, dropped: !keep }
       gone.push(retained)
       onPartition?.(retained)
@@ -113,14 +116,20 @@ export async function retainPartitions<DB>(
   return gone
 }
 
+interface OldPartition {
+  readonly schema: string
+  readonly name: string
+  readonly state: 'half detached' | 'detached' | 'attached'
+}
+
 async function partitionsBefore(
   { connection }: DedicatedStatements,
   table: NamedTable,
   bound: string,
-): Promise<readonly { readonly schema: string; readonly name: string }[]> {
+): Promise<readonly OldPartition[]> {
   try {
-    const { rows } = await connection.query<{ readonly schema: string; readonly name: string }>(
-      'select schema_name as schema, partition_name as name from tenon.partitions_before($1::pg_catalog.regclass, $2)',
+    const { rows } = await connection.query<OldPartition>(
+      'select schema_name as schema, partition_name as name, state from tenon.partitions_before($1::pg_catalog.regclass, $2)',
       [quoteQualified(table.schema, table.name), bound],
     )
     return rows
@@ -129,13 +138,11 @@ async function partitionsBefore(
   }
 }
 
-/** @param then - a statement that belongs to it, or nothing */
 async function detach(
   statements: DedicatedStatements,
   table: NamedTable,
   partition: string,
-  concurrently: boolean | undefined,
-  then: string,
+  { concurrently, drop }: { readonly concurrently: boolean | undefined; readonly drop: boolean },
 ): Promise<void> {
   const parent = quoteQualified(table.schema, table.name)
   const state = await stateOf(statements, parent, partition)
@@ -160,18 +167,30 @@ async function detach(
       'has a default partition, beside which PostgreSQL detaches nothing concurrently',
       'Leave out `concurrently`: the table is then locked for a moment, after waits of lockTimeoutMs at most.',
     )
-  if (state.pending) await statements.runShort(`alter table ${parent} detach partition ${partition} finalize`)
-  else if (concurrently ?? !state.hasDefault)
-    await statements.runLong(`alter table ${parent} detach partition ${partition} concurrently`).catch((error) => {
+  const then = drop ? `drop table ${partition}` : unmark(partition)
+  const inOne = (statement: string) => statements.runShort(`begin; ${statement}; ${then}; commit`)
+  if (state.pending) await inOne(`alter table ${parent} detach partition ${partition} finalize`)
+  else if (concurrently ?? !state.hasDefault) {
+    // Before it is detached: afterwards nobody could tell it from a table that was kept.
+    if (drop) await statements.runShort(mark(parent, partition))
+    try {
+      await statements.runLong(`alter table ${parent} detach partition ${partition} concurrently`)
+    } catch (error) {
+      if (drop && (await stateOf(statements, parent, partition).catch(() => undefined))?.pending === false)
+        await statements.undo(unmark(partition))
       throw halfDetached(error, partition)
-    })
-  else {
-    const both = [`alter table ${parent} detach partition ${partition}`, then].filter((statement) => statement !== '')
-    await statements.runShort(`begin; ${both.join('; ')}; commit`)
-    return
-  }
-  if (then !== '') await statements.runShort(then)
+    }
+    await statements.runShort(then)
+  } else await inOne(`alter table ${parent} detach partition ${partition}`)
 }
+
+// The names are quoted as identifiers, and within a text once more.
+const quoteText = (text: string) => `'${text.replaceAll("'", "''")}'`
+
+const mark = (parent: string, partition: string) =>
+  `select tenon.mark_to_drop(${quoteText(parent)}, ${quoteText(partition)})`
+
+const unmark = (partition: string) => `select tenon.unmark_to_drop(${quoteText(partition)})`
 
 interface State {
   /** Null: it is no partition of the table. */

@@ -43,7 +43,8 @@ const firstPauseMs = 500
  * Moves the rows of the default partition into the partitions of their intervals, which it makes. Of tables by time or number.
  *
  * Each batch is a transaction of its own: at any moment every row is in sight, once. A partition that was begun ends where the last
- * batch did; calling again goes on from there, after a signal as after a crash. Triggers do not fire for moved rows.
+ * batch did; calling again goes on from there, after a signal as after a crash. Until it is whole it has CHECK constraints named
+ * `tenon_drain_…`, which spare the batches from looking through it. Triggers do not fire for moved rows.
  *
  * @param service - of the owner: `db.service(…)`; not a transaction, which would keep the locks of all batches
  * @param table - of the generated metadata.ts: `tables.events`

@@ -9,7 +9,7 @@ export interface PartitionState {
   readonly name: string
   /** As PostgreSQL writes it: `FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')`. */
   readonly bound: string
-  /** First value and first after the last, of ranges of one time or number; times in UTC. Null is without end. */
+  /** First value and first after the last, of ranges of one time or number; times are `2026-01-01 00:00:00+00`, whatever the type. Null is without end. */
   readonly from: string | null
   readonly to: string | null
   readonly isDefault: boolean
@@ -34,6 +34,7 @@ export interface PartitionWarning {
     | 'row security'
     | 'grants'
     | 'detach pending'
+    | 'drop pending'
     | 'no partitions'
   readonly message: string
   readonly hint: string
@@ -54,7 +55,9 @@ export interface PartitionStatus {
   readonly defaultRowsCapped: boolean
   /** Between ranges: rows of these have no partition but the default one. */
   readonly gaps: readonly { readonly from: string; readonly to: string }[]
-  /** Up to where there are ranges without a gap, from now on; for numbers, where the last range ends. The next one has to be there by then. */
+  /** Tables that {@link retainPartitions} has detached, and not dropped yet: it does so the next time. */
+  readonly dropPending: readonly { readonly schema: string; readonly name: string; readonly to: string }[]
+  /** Up to where there are ranges without a gap, from now on: `2027-03-01 00:00:00+00`, or `infinity`; for numbers, where the last range ends. The next one has to be there by then. */
   readonly coveredUntil: string | null
   /** Whether now has a partition; null where the key is no time. */
   readonly covered: boolean | null
@@ -121,6 +124,12 @@ function warningsOf(status: Omit<PartitionStatus, 'warnings'>, table: string, so
   }
   for (const { from, to } of status.gaps)
     warn('gap', `${table} has no partition from ${from} to ${to}`, 'createPartitions({ since }) makes what is missing.')
+  for (const { schema, name } of status.dropPending)
+    warn(
+      'drop pending',
+      `${schema}.${name} was detached from ${table} to be dropped, and is still there`,
+      'retainPartitions() drops it the next time; with { keep: true } it stays.',
+    )
   for (const { schema, name, detachPending, rowSecurity, grantedTo } of partitions) {
     const partition = `${schema}.${name}`
     if (detachPending)

@@ -23,15 +23,22 @@
 --   drop function tenon.default_partition_rows(regclass);
 --   drop function tenon.drop_partitions(regclass, timestamptz);
 --   drop function tenon.partitions_before(regclass, text);
+--   drop function tenon.partitions_to_drop(regclass);
+--   drop function tenon.unmark_to_drop(regclass);
+--   drop function tenon.mark_to_drop(regclass, regclass);
+--   drop function tenon.partitions_lock(regclass, text);
 --   drop function tenon.create_hash_partitions(regclass, integer);
 --   drop function tenon.create_list_partition(regclass, text, text[], boolean);
 --   drop function tenon.create_number_partitions(regclass, bigint, integer, bigint);
 --   drop function tenon.create_partitions(regclass, text, integer, timestamptz);
 --   drop function tenon.create_ranges(regclass, text, numeric, text, integer);
+--   drop function tenon.create_range(regclass, text, text, text);
+--   drop function tenon.free_partition_name(regclass, text);
 --   drop function tenon.partition_step(regclass, text, numeric, text, integer);
 --   drop function tenon.move_from_default(regclass, regclass, text);
 --   drop function tenon.attach_new_partition(regclass, regclass, text);
 --   drop function tenon.make_partition(regclass, text);
+--   drop function tenon.limit_lock_waits();
 --   drop function tenon.range_partitions(regclass, boolean);
 --   drop function tenon.range_order(text, text);
 --   drop function tenon.range_kind(regclass);
@@ -174,8 +181,17 @@ begin
     )
     select
       found.partition,
-      nullif(found.bounds[1], 'MINVALUE'),
-      nullif(found.bounds[2], 'MAXVALUE'),
+      -- With its zone: a timestamp's own text would be read as local time by whoever gets it.
+      case
+        when found.bounds[1] = 'MINVALUE' then null
+        when kind = 'time' then found.bounds[1]::timestamptz::text
+        else found.bounds[1]
+      end,
+      case
+        when found.bounds[2] = 'MAXVALUE' then null
+        when kind = 'time' then found.bounds[2]::timestamptz::text
+        else found.bounds[2]
+      end,
       case
         when found.bounds[1] = 'MINVALUE' then '-Infinity'
         when kind = 'time' then extract(epoch from found.bounds[1]::timestamptz)
@@ -192,7 +208,24 @@ begin
 end
 $function$;
 
-comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
+comment on function tenon.range_partitions(regclass, boolean) is 'The partitions of a table by time or number, with their bounds: times are instants in UTC, null is without end. Not the default partition. "pending": those that are half detached, instead of the others.';
+
+-- What waits for a strong lock makes every query after it wait too: better to give up soon and come back.
+create function tenon.limit_lock_waits() returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  before constant text := pg_catalog.current_setting('lock_timeout');
+begin
+  if before = '0' then
+    perform pg_catalog.set_config('lock_timeout', '3s', true);
+  end if;
+  return before;
+end
+$function$;
+
+comment on function tenon.limit_lock_waits() is 'Bounds waits for locks where nobody has, and returns lock_timeout as it was, for set_config(…, true) afterwards.';
 
 create function tenon.make_partition(parent regclass, partition_name text) returns regclass
   language plpgsql
@@ -246,8 +279,12 @@ create function tenon.attach_new_partition(parent regclass, partition regclass, 
   language plpgsql
   set search_path = ''
 as $function$
+declare
+  -- Attaching locks the default partition against reads too.
+  lock_timeout constant text := tenon.limit_lock_waits();
 begin
   execute pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
 exception
   when check_violation then
     raise exception using
@@ -376,6 +413,45 @@ $function$;
 
 comment on function tenon.partition_step(regclass, text, numeric, text, integer) is 'Bounds and name of the partition that a value belongs into, or of a later one.';
 
+-- Another partition in the middle of an interval cuts it in two, and a drain that was interrupted leaves its end open.
+create function tenon.free_partition_name(parent regclass, wanted text) returns text
+  language plpgsql stable
+  set search_path = ''
+as $function$
+declare
+  partition_name text := wanted;
+begin
+  for part in 2 .. 1000 loop
+    exit when not exists (
+      select from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      join pg_catalog.pg_class as own on own.oid = inherits.inhparent and own.relnamespace = class.relnamespace
+      where inherits.inhparent = parent and class.relname = partition_name
+    );
+    partition_name := tenon.partition_table_name(wanted, '_' || part);
+  end loop;
+  return partition_name;
+end
+$function$;
+
+comment on function tenon.free_partition_name(regclass, text) is 'The name, or one with a number behind it where a partition of the table has it already.';
+
+create function tenon.create_range(parent regclass, wanted_name text, from_bound text, to_bound text) returns text
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  partition_name constant text := tenon.free_partition_name(parent, wanted_name);
+begin
+  perform tenon.attach_new_partition(
+    parent, tenon.make_partition(parent, partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
+  );
+  return partition_name;
+end
+$function$;
+
+comment on function tenon.create_range(regclass, text, text, text) is 'Makes one partition of a range, and returns its name.';
+
 create function tenon.create_ranges(parent regclass, unit text, width numeric, since text, ahead integer) returns setof text
   language plpgsql
   set search_path = ''
@@ -384,16 +460,15 @@ create function tenon.create_ranges(parent regclass, unit text, width numeric, s
 as $function$
 declare
   kind constant text := tenon.range_kind(parent);
-  names text[];
   lowers numeric[];
   uppers numeric[];
   lower_bounds text[];
   upper_bounds text[];
+  place integer := 1;
   step record;
   starts numeric;
   ends numeric;
   from_bound text;
-  to_bound text;
 begin
   if ahead is null or ahead < 0 or ahead > 1000 or since is null then
     raise exception using
@@ -408,40 +483,33 @@ begin
   execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
 
   -- Read once: those that are made here lie before all that are looked for after them.
-  select pg_catalog.array_agg(class.relname::text order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at),
-    pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at), pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at),
-    pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
-  into names, lowers, uppers, lower_bounds, upper_bounds
-  from tenon.range_partitions(parent) as ranges
-  join pg_catalog.pg_class as class on class.oid = ranges.partition;
+  select pg_catalog.array_agg(ranges.lower_at order by ranges.lower_at), pg_catalog.array_agg(ranges.upper_at order by ranges.lower_at),
+    pg_catalog.array_agg(ranges.lower_bound order by ranges.lower_at), pg_catalog.array_agg(ranges.upper_bound order by ranges.lower_at)
+  into lowers, uppers, lower_bounds, upper_bounds
+  from tenon.range_partitions(parent) as ranges;
 
   for later in 0 .. ahead loop
     step := tenon.partition_step(parent, unit, width, since, later);
-    continue when step.partition_name = any (names);
-    -- What others cover of the interval is left to them, as after a change of the unit.
     from_bound := step.lower_bound;
-    to_bound := step.upper_bound;
     starts := tenon.range_order(kind, from_bound);
-    ends := tenon.range_order(kind, to_bound);
-    for place in 1 .. coalesce(pg_catalog.cardinality(lowers), 0) loop
-      if lowers[place] <= starts then
-        if uppers[place] > starts then
-          starts := uppers[place];
-          from_bound := upper_bounds[place];
+    ends := tenon.range_order(kind, step.upper_bound);
+    -- What others cover of the interval is left to them, whatever their names are: as after a change of the unit, or a drain that
+    -- was interrupted. What they leave gets partitions.
+    while place <= pg_catalog.cardinality(lowers) and lowers[place] < ends loop
+      if uppers[place] > starts then
+        if lowers[place] > starts then
+          return next tenon.create_range(parent, step.partition_name, from_bound, lower_bounds[place]);
         end if;
-      else
-        if lowers[place] < ends then
-          to_bound := lower_bounds[place];
-        end if;
-        exit;
+        starts := uppers[place];
+        from_bound := upper_bounds[place];
       end if;
+      -- It may reach into the next interval.
+      exit when starts >= ends;
+      place := place + 1;
     end loop;
-    continue when starts >= ends;
-
-    perform tenon.attach_new_partition(
-      parent, tenon.make_partition(parent, step.partition_name), pg_catalog.format('from (%L) to (%L)', from_bound, to_bound)
-    );
-    return next step.partition_name;
+    if starts < ends then
+      return next tenon.create_range(parent, step.partition_name, from_bound, step.upper_bound);
+    end if;
   end loop;
 end
 $function$;
@@ -479,6 +547,8 @@ declare
   largest text := since;
 begin
   if tenon.range_kind(parent) = 'number' and since is null then
+    -- Before the default partition is read: two callers who had read it would both wait for the other to let go of it.
+    execute pg_catalog.format('lock table only %s in share update exclusive mode', parent);
     execute pg_catalog.format('select max(%I) from %s', (tenon.partition_key_column(parent)).attname, parent) into largest;
   end if;
   return query select tenon.create_ranges(parent, null, coalesce(width, 0), coalesce(largest, '0'), ahead);
@@ -502,6 +572,7 @@ declare
   literals text;
   made regclass;
   moved bigint := 0;
+  lock_timeout text;
 begin
   if not by_list or key.attname is null then
     raise exception using
@@ -519,9 +590,10 @@ begin
   end if;
   perform tenon.assert_own_partitions(parent);
   literals := (select pg_catalog.string_agg(pg_catalog.quote_nullable(value), ', ') from pg_catalog.unnest(list) as given (value));
-  if from_default then
-    execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
-  end if;
+  lock_timeout := tenon.limit_lock_waits();
+  execute pg_catalog.format(
+    'lock table only %s in %s mode', parent, case when from_default then 'access exclusive' else 'share update exclusive' end
+  );
   made := tenon.make_partition(parent, partition_name);
   if from_default and exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partdefid <> 0) then
     moved := tenon.move_from_default(parent, made, pg_catalog.format(
@@ -530,6 +602,7 @@ begin
     ));
   end if;
   perform tenon.attach_new_partition(parent, made, pg_catalog.format('in (%s)', literals));
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
   return moved;
 end
 $function$;
@@ -587,7 +660,72 @@ $function$;
 
 comment on function tenon.create_hash_partitions(regclass, integer) is 'Makes the partitions by hash that are missing, and returns their names.';
 
-create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text)
+create function tenon.partitions_lock(parent regclass, work text) returns bigint
+  language sql stable
+  set search_path = ''
+begin atomic
+  select pg_catalog.hashtextextended('tenon.partitions.' || work, parent::oid::bigint);
+end;
+
+comment on function tenon.partitions_lock(regclass, text) is 'Key of the advisory lock that calls take which attach or detach partitions of a table, so that one of each works at a time.';
+
+-- A concurrent detach is a transaction of its own, and so the drop after it is another: whoever comes next has to know that it is due.
+-- The table says so itself: that survives a dump, and goes with the table.
+create function tenon.mark_to_drop(parent regclass, partition regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+begin
+  perform tenon.unmark_to_drop(partition);
+  execute pg_catalog.format('comment on table %s is %L', partition, pg_catalog.concat_ws(
+    E'\n',
+    pg_catalog.obj_description(partition, 'pg_class'),
+    pg_catalog.format('[tenon: to be dropped, a partition of %s until %s]', parent, (
+      select ranges.upper_bound from tenon.range_partitions(parent) as ranges where ranges.partition = mark_to_drop.partition
+    ))
+  ));
+end
+$function$;
+
+comment on function tenon.mark_to_drop(regclass, regclass) is 'Writes into the comment of a partition that it is detached to be dropped.';
+
+create function tenon.unmark_to_drop(partition regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+declare
+  marked constant text := pg_catalog.obj_description(partition, 'pg_class');
+  mark constant text := $re$\n?\[tenon: to be dropped, a partition of .* until [^\]]*\]$$re$;
+begin
+  if marked ~ mark then
+    execute pg_catalog.format('comment on table %s is %L', partition, nullif(pg_catalog.regexp_replace(marked, mark, ''), ''));
+  end if;
+end
+$function$;
+
+comment on function tenon.unmark_to_drop(regclass) is 'Takes the mark of mark_to_drop back: the table is kept.';
+
+create function tenon.partitions_to_drop(parent regclass) returns table (partition regclass, upper_bound text)
+  language plpgsql stable
+  set search_path = ''
+as $function$
+begin
+  return query
+    select class.oid::regclass, mark.parts[2]
+    from pg_catalog.pg_description as description
+    join pg_catalog.pg_class as class on class.oid = description.objoid
+    cross join lateral pg_catalog.regexp_match(
+      description.description, $re$\[tenon: to be dropped, a partition of (.*) until ([^\]]*)\]$$re$
+    ) as mark (parts)
+    where description.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass and description.objsubid = 0
+      and class.relkind in ('r', 'p') and not class.relispartition and mark.parts[1] = parent::text
+    order by class.relname;
+end
+$function$;
+
+comment on function tenon.partitions_to_drop(regclass) is 'Tables that were detached to be dropped, and are still there.';
+
+create function tenon.partitions_before(parent regclass, bound text) returns table (schema_name text, partition_name text, state text)
   language plpgsql stable
   set search_path = ''
 as $function$
@@ -609,22 +747,24 @@ begin
   end if;
   perform tenon.assert_own_partitions(parent);
   return query
-    select namespace.nspname::text, class.relname::text
+    select namespace.nspname::text, class.relname::text, ranges.state
     -- What an interrupted detach has left comes first: no other partition can be detached concurrently before.
     from (
-      select true as pending, half.* from tenon.range_partitions(parent, true) as half
+      select 'half detached' as state, half.partition, half.upper_at from tenon.range_partitions(parent, true) as half
       union all
-      select false, whole.* from tenon.range_partitions(parent) as whole
+      select 'detached', gone.partition, tenon.range_order(kind, gone.upper_bound) from tenon.partitions_to_drop(parent) as gone
+      union all
+      select 'attached', whole.partition, whole.upper_at from tenon.range_partitions(parent) as whole
     ) as ranges
     join pg_catalog.pg_class as class on class.oid = ranges.partition
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     -- Of a partition without an end nothing is ever wholly older.
     where ranges.upper_at <> 'Infinity' and ranges.upper_at <= tenon.range_order(kind, bound)
-    order by ranges.pending desc, ranges.lower_at;
+    order by pg_catalog.array_position(array['half detached', 'detached'], ranges.state), ranges.upper_at;
 end
 $function$;
 
-comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after one that is half detached. Never the default partition.';
+comment on function tenon.partitions_before(regclass, text) is 'The partitions that end at or before a time or number, oldest first, but after what an earlier run left half detached, or detached and not dropped. Never the default partition.';
 
 create function tenon.drop_partitions(parent regclass, older_than timestamptz) returns setof text
   language plpgsql
@@ -633,6 +773,7 @@ create function tenon.drop_partitions(parent regclass, older_than timestamptz) r
   set datestyle = 'ISO'
 as $function$
 declare
+  lock_timeout constant text := tenon.limit_lock_waits();
   old record;
 begin
   if tenon.range_kind(parent) = 'number' then
@@ -641,11 +782,19 @@ begin
       constraint = 'partitions_not_by_range',
       message = pg_catalog.format('%s is not partitioned by time', parent);
   end if;
+  -- Two callers at once would both find a partition that one of them drops.
+  perform pg_catalog.pg_advisory_xact_lock(tenon.partitions_lock(parent, 'detach'));
   for old in select * from tenon.partitions_before(parent, older_than::text) loop
-    execute pg_catalog.format('alter table %s detach partition %I.%I', parent, old.schema_name, old.partition_name);
+    if old.state <> 'detached' then
+      execute pg_catalog.format(
+        'alter table %s detach partition %I.%I%s', parent, old.schema_name, old.partition_name,
+        case when old.state = 'half detached' then ' finalize' end
+      );
+    end if;
     execute pg_catalog.format('drop table %I.%I', old.schema_name, old.partition_name);
     return next old.partition_name;
   end loop;
+  perform pg_catalog.set_config('lock_timeout', lock_timeout, true);
 end
 $function$;
 
@@ -676,15 +825,22 @@ revoke all on function tenon.partition_key_column(regclass) from public;
 revoke all on function tenon.range_kind(regclass) from public;
 revoke all on function tenon.range_order(text, text) from public;
 revoke all on function tenon.range_partitions(regclass, boolean) from public;
+revoke all on function tenon.limit_lock_waits() from public;
 revoke all on function tenon.make_partition(regclass, text) from public;
 revoke all on function tenon.attach_new_partition(regclass, regclass, text) from public;
 revoke all on function tenon.move_from_default(regclass, regclass, text) from public;
 revoke all on function tenon.partition_step(regclass, text, numeric, text, integer) from public;
+revoke all on function tenon.free_partition_name(regclass, text) from public;
+revoke all on function tenon.create_range(regclass, text, text, text) from public;
 revoke all on function tenon.create_ranges(regclass, text, numeric, text, integer) from public;
 revoke all on function tenon.create_partitions(regclass, text, integer, timestamptz) from public;
 revoke all on function tenon.create_number_partitions(regclass, bigint, integer, bigint) from public;
 revoke all on function tenon.create_list_partition(regclass, text, text[], boolean) from public;
 revoke all on function tenon.create_hash_partitions(regclass, integer) from public;
+revoke all on function tenon.partitions_lock(regclass, text) from public;
+revoke all on function tenon.mark_to_drop(regclass, regclass) from public;
+revoke all on function tenon.unmark_to_drop(regclass) from public;
+revoke all on function tenon.partitions_to_drop(regclass) from public;
 revoke all on function tenon.partitions_before(regclass, text) from public;
 revoke all on function tenon.drop_partitions(regclass, timestamptz) from public;
 revoke all on function tenon.default_partition_rows(regclass) from public;

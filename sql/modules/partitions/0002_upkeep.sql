@@ -2,9 +2,12 @@
 --
 -- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
 --   call: call it until "more" is false. Each call locks the table for as long as its batch takes, and no row is ever out of
---   sight; half a month is a partition that ends where the batch did, and grows with the next call.
+--   sight; half a month is a partition that ends where the batch did, and grows with the next call. Until it is whole it has
+--   CHECK constraints tenon_drain_0 and on, of which ATTACH learns that it need not look through it.
 --     select * from tenon.drain_default('public.events', 'month')
 --   attach_statements lists what attaches a full table without a long lock: run its rows one by one, each outside a transaction.
+--   The row "attach" is several statements that belong together: sent as one simple query, they are one transaction. Where a row
+--   fails, "undo" of those before it leaves the tables as they were.
 --     select statement from tenon.attach_statements('public.events', 'public.events_2019', '2019-01-01', '2020-01-01') \gexec
 -- parameters: none. The functions: parent regclass; partition regclass; unit text or width bigint, as for creating; batch integer,
 --   rows; lower_bound and upper_bound text; list text[], a null in it is null
@@ -17,6 +20,7 @@
 -- down:
 --   drop function tenon.run_partman(regclass);
 --   drop function tenon.attach_statements(regclass, regclass, text, text, text[]);
+--   drop function tenon.index_definition(oid);
 --   drop function tenon.drain_default(regclass, text, bigint, integer);
 --   drop function tenon.partition_status(regclass);
 
@@ -110,6 +114,14 @@ begin
     'defaultRows', default_rows,
     'defaultRowsCapped', coalesce(default_rows = most_counted, false),
     'gaps', gaps,
+    'dropPending', (
+      select coalesce(pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('schema', namespace.nspname, 'name', class.relname, 'to', gone.upper_bound) order by class.relname
+      ), '[]')
+      from tenon.partitions_to_drop(parent) as gone
+      join pg_catalog.pg_class as class on class.oid = gone.partition
+      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+    ),
     'coveredUntil', covered_until,
     'covered', case kind when 'time' then covered_until is not null end,
     'rowSecurity', (select relrowsecurity from pg_catalog.pg_class where oid = parent)
@@ -117,7 +129,7 @@ begin
 end
 $function$;
 
-comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, how far from now it is covered.';
+comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, tables that wait to be dropped, how far from now it is covered.';
 
 create function tenon.drain_default(
   parent regclass, unit text default null, width bigint default null, batch integer default 10000
@@ -132,6 +144,8 @@ as $function$
 declare
   kind constant text := tenon.range_kind(parent);
   key constant text := pg_catalog.quote_ident((tenon.partition_key_column(parent)).attname);
+  key_type constant text :=
+    (select pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) from tenon.partition_key_column(parent) as attribute);
   default_partition constant regclass :=
     (select nullif(partdefid, 0) from pg_catalog.pg_partitioned_table where partrelid = parent)::pg_catalog.regclass;
   -- What belongs into no partition stays: null, and times and numbers without end.
@@ -139,12 +153,19 @@ declare
     when 'time' then '%1$s is not null and pg_catalog.isfinite(%1$s)'
     else $sql$%1$s is not null and %1$s::text not in ('NaN', 'Infinity', '-Infinity')$sql$
   end, key);
+  -- More would make each row dearer, and fewer have the partition looked through more often.
+  cuts_ahead constant integer := 16;
   smallest text;
   step record;
   from_bound text;
   to_bound text;
   growing record;
+  cuts text[];
+  next_cut integer;
   cut text;
+  is_too_many boolean;
+  is_rest boolean;
+  obsolete text;
   target regclass;
 begin
   if batch is null or batch < 1 then
@@ -157,10 +178,7 @@ begin
   perform tenon.partition_step(parent, unit, width, case kind when 'time' then '2000-01-01 00:00:00+00' else '0' end);
   if default_partition is null then return; end if;
 
-  -- What waits for this lock makes every query after it wait too: better to give up soon and come back.
-  if pg_catalog.current_setting('lock_timeout') = '0' then
-    perform pg_catalog.set_config('lock_timeout', '3s', true);
-  end if;
+  perform tenon.limit_lock_waits();
   -- The strong lock at once: one that grows while others read and then write ends in a deadlock.
   execute pg_catalog.format('lock table only %s in access exclusive mode', parent);
   execute pg_catalog.format('lock table only %s in access exclusive mode', default_partition);
@@ -179,53 +197,120 @@ begin
     order by ranges.lower_at limit 1
   ), step.upper_bound) into to_bound;
 
-  -- The batch ends before this key. Rows of one key stay together, also when they are more than a batch.
-  execute pg_catalog.format(
-    'select %1$s::text from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s offset %5$s limit 1',
-    key, default_partition, from_bound, to_bound, batch
-  ) into cut;
-  if cut = smallest then
-    execute pg_catalog.format(
-      'select min(%1$s)::text from only %2$s where %1$s > %3$L and %1$s < %4$L', key, default_partition, cut, to_bound
-    ) into cut;
-  end if;
-  to_bound := coalesce(cut, to_bound);
-
-  -- The first part of this interval, from an earlier batch.
-  select ranges.partition, ranges.lower_bound into growing
+  -- The first part of this interval, from an earlier batch. Its constraints say so, and up to where it was to grow: another partition
+  -- that ends here, a month where years are drained, is none of ours.
+  select ranges.partition, ranges.lower_bound, plan.cuts into growing
   from tenon.range_partitions(parent) as ranges
-  join pg_catalog.pg_class as class on class.oid = ranges.partition
+  join pg_catalog.pg_constraint as lowest on lowest.conrelid = ranges.partition and lowest.conname = 'tenon_drain_0'
+  cross join lateral (
+    select pg_catalog.array_agg(value order by ordinality) as cuts
+    from pg_catalog.jsonb_array_elements_text(pg_catalog.obj_description(lowest.oid, 'pg_constraint')::jsonb) with ordinality
+  ) as plan
   where ranges.upper_at = tenon.range_order(kind, from_bound) and ranges.lower_at >= tenon.range_order(kind, step.lower_bound)
-    and pg_catalog.starts_with(class.relname, step.partition_name);
-  if found then
+    and tenon.range_order(kind, plan.cuts[pg_catalog.cardinality(plan.cuts)]) >= tenon.range_order(kind, to_bound);
+
+  -- A batch ends before a cut. Rows of one key stay together, also when they are more than a batch.
+  if growing.partition is not null then
+    cuts := growing.cuts;
+    next_cut := (
+      select min(ordinality) from pg_catalog.unnest(cuts) with ordinality as planned (value, ordinality)
+      where tenon.range_order(kind, planned.value) > tenon.range_order(kind, smallest)
+    );
+    -- Rows that came since the cuts were made can be a great many.
+    execute pg_catalog.format(
+      'select exists (select from only %1$s where %2$s >= %3$L and %2$s < %4$L offset %5$s)',
+      default_partition, key, smallest, cuts[next_cut], 2 * batch::bigint
+    ) into is_too_many;
+    if is_too_many then next_cut := null; end if;
+  end if;
+  if next_cut is null then
+    execute pg_catalog.format($sql$
+      select pg_catalog.array_agg(value order by place) from (
+        select %1$s::text as value, min(place) as place
+        from (
+          select %1$s, row_number() over (order by %1$s) as place
+          from (select %1$s from only %2$s where %1$s >= %3$L and %1$s < %4$L order by %1$s limit %5$s) as first
+        ) as numbered
+        where place > 1 and (place - 1) %% %6$s = 0 and %1$s > %3$L
+        group by %1$s
+      ) as chosen
+    $sql$, key, default_partition, smallest, to_bound, batch::bigint * cuts_ahead + 1, batch) into cuts;
+    cuts := cuts || to_bound;
+  end if;
+  cut := cuts[coalesce(next_cut, 1)];
+  if tenon.range_order(kind, cut) >= tenon.range_order(kind, to_bound) then
+    cut := to_bound;
+  end if;
+  execute pg_catalog.format(
+    'select not exists (select from only %1$s where %2$s >= %3$L and %2$s < %4$L)', default_partition, key, cut, to_bound
+  ) into is_rest;
+  if is_rest then
+    cut := to_bound;
+  end if;
+
+  if growing.partition is not null then
     target := growing.partition;
     from_bound := growing.lower_bound;
     execute pg_catalog.format('alter table %s detach partition %s', parent, target);
+    for obsolete in
+      select constraints.conname from pg_catalog.pg_constraint as constraints
+      cross join lateral (select (pg_catalog.regexp_match(constraints.conname, '^tenon_drain_([0-9]+)$'))[1]::integer as number) as place
+      where constraints.conrelid = target and place.number is not null and (next_cut is null or place.number between 1 and next_cut - 1)
+    loop
+      execute pg_catalog.format('alter table %s drop constraint %I', target, obsolete);
+    end loop;
     partition_name := (select relname from pg_catalog.pg_class where oid = target);
   else
-    partition_name := step.partition_name;
-    -- Another partition in the middle of the interval cuts it in two.
-    for part in 2 .. 1000 loop
-      exit when not exists (
-        select from tenon.range_partitions(parent) as ranges
-        join pg_catalog.pg_class as class on class.oid = ranges.partition where class.relname = partition_name
-      );
-      partition_name := tenon.partition_table_name(step.partition_name, '_' || part);
-    end loop;
+    partition_name := tenon.free_partition_name(parent, step.partition_name);
     target := tenon.make_partition(parent, partition_name);
   end if;
-  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, to_bound));
-  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, to_bound));
-  execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  if next_cut is null then
+    -- Checked once for many batches, and for none of those that a new partition begins with: ATTACH then knows without looking.
+    execute pg_catalog.format('alter table %s add constraint tenon_drain_0 check (%s is not null and %s >= %L::%s)%s', target, key, key, from_bound, key_type, (
+      select pg_catalog.string_agg(pg_catalog.format(', add constraint tenon_drain_%s check (%s < %L::%s)', ordinality, key, value, key_type), '' order by ordinality)
+      from pg_catalog.unnest(cuts) with ordinality as planned (value, ordinality)
+    ));
+    execute pg_catalog.format('comment on constraint tenon_drain_0 on %s is %L', target, pg_catalog.to_json(cuts));
+  end if;
+  moved := tenon.move_from_default(parent, target, pg_catalog.format('%1$s >= %2$L and %1$s < %3$L', key, from_bound, cut));
+  perform tenon.attach_new_partition(parent, target, pg_catalog.format('from (%L) to (%L)', from_bound, cut));
+  if cut = to_bound then
+    for obsolete in
+      select constraints.conname from pg_catalog.pg_constraint as constraints
+      where constraints.conrelid = target and constraints.conname ~ '^tenon_drain_[0-9]+$'
+    loop
+      execute pg_catalog.format('alter table %s drop constraint %I', target, obsolete);
+    end loop;
+  end if;
+  more := true;
+  if is_rest then
+    execute pg_catalog.format('select exists (select from only %s where %s)', default_partition, belonging) into more;
+  end if;
   return next;
 end
 $function$;
 
 comment on function tenon.drain_default(regclass, text, bigint, integer) is 'Moves the first rows of the default partition into the partition of their interval. No row: nothing is left that could be moved.';
 
+-- Without the names of the index and its table, which may hold any words.
+create function tenon.index_definition(index_id oid) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  select pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), 1 + pg_catalog.length(pg_catalog.format(
+    'CREATE %sINDEX %I ON %s%s', case when index.indisunique then 'UNIQUE ' end, class.relname,
+    case when class.relkind = 'I' then 'ONLY ' end, index.indrelid::pg_catalog.regclass::text
+  )))
+  from pg_catalog.pg_index as index
+  join pg_catalog.pg_class as class on class.oid = index.indexrelid
+  where index.indexrelid = index_id;
+end;
+
+comment on function tenon.index_definition(oid) is 'What an index is, from USING on.';
+
 create function tenon.attach_statements(
   parent regclass, partition regclass, lower_bound text default null, upper_bound text default null, list text[] default null
-) returns table (step text, statement text)
+) returns table (step text, statement text, undo text)
   language plpgsql stable
   set search_path = ''
   set timezone = 'UTC'
@@ -242,16 +327,22 @@ declare
   own_name constant text := (select relname from pg_catalog.pg_class where oid = partition);
   own_schema constant text := (select namespace.nspname from pg_catalog.pg_class as class
     join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace where class.oid = partition);
+  kind constant text := tenon.range_kind(parent);
   values_list text;
   bound text;
   inside text;
   outside text;
   wanted record;
   index_name text;
+  existing record;
+  starts numeric;
+  ends numeric;
+  is_overlapping boolean;
+  at_last text[] := '{}';
 begin
   perform tenon.assert_own_partitions(parent);
   if strategy = 'r' and key.attname is not null and list is null and (lower_bound is not null or upper_bound is not null) then
-    if tenon.range_kind(parent) = 'time' then
+    if kind = 'time' then
       -- A time without a zone is one of UTC here, whatever the session that runs the statements says.
       lower_bound := lower_bound::timestamptz;
       upper_bound := upper_bound::timestamptz;
@@ -283,27 +374,56 @@ begin
       message = pg_catalog.format('%s: a range is attached by its bounds, a list by its values, and both have one column', parent);
   end if;
 
+  -- Hours of building indexes may lie between here and ATTACH, which would refuse.
+  if kind is not null then
+    starts := coalesce(tenon.range_order(kind, lower_bound), '-Infinity');
+    ends := coalesce(tenon.range_order(kind, upper_bound), 'Infinity');
+    is_overlapping := starts >= ends or exists (
+      select from (select * from tenon.range_partitions(parent) union all select * from tenon.range_partitions(parent, true)) as ranges
+      where ranges.partition <> attach_statements.partition
+        and ranges.lower_at < ends and ranges.upper_at > starts
+    );
+  elsif strategy = 'l' and not (select relispartition from pg_catalog.pg_class where oid = parent) then
+    for existing in
+      select inhrelid, pg_catalog.pg_get_partition_constraintdef(inhrelid) as condition from pg_catalog.pg_inherits
+      where inhparent = parent and inhrelid <> partition and inhrelid is distinct from default_partition
+    loop
+      execute pg_catalog.format(
+        'select exists (select from (select value::%s as %s from pg_catalog.unnest($1) as given (value)) as row_of where %s)',
+        key_type, key_name, existing.condition
+      ) into is_overlapping using list;
+      exit when is_overlapping;
+    end loop;
+  end if;
+  if is_overlapping then
+    raise exception using
+      errcode = 'invalid_object_definition',
+      constraint = 'partitions_overlap',
+      message = pg_catalog.format('partition %s of %s would overlap another, or its bounds are empty', partition, parent),
+      hint = 'select tenon.partition_status(…) shows the bounds that there are';
+  end if;
+
   -- Left by a run that was interrupted.
   if exists (select from pg_catalog.pg_constraint where conrelid = partition and conname = 'tenon_attach_check') then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition), null;
   end if;
   if exists (select from pg_catalog.pg_constraint where conrelid = default_partition and conname = 'tenon_attach_check') then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition), null;
   end if;
 
   -- Found true beforehand, under a lock that stops nobody, so that attaching need not look.
-  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside);
-  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition);
+  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside),
+    pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', partition);
+  return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition), null;
   if default_partition is not null then
-    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside);
-    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition);
+    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside),
+      pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', default_partition);
+    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition), null;
   end if;
 
   -- An index that the parent has and the table has not would be built while attaching holds its locks.
   for wanted in
-    select class.relname, index.indisunique, index.indisprimary,
-      pg_catalog.substr(pg_catalog.pg_get_indexdef(index.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(index.indexrelid), ' USING ')) as definition,
-      key_constraint.contype as constraint_type
+    select class.relname, index.indisunique, tenon.index_definition(index.indexrelid) as definition, key_constraint.contype as constraint_type
     from pg_catalog.pg_index as index
     join pg_catalog.pg_class as class on class.oid = index.indexrelid
     left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = index.indexrelid and key_constraint.contype in ('p', 'u', 'x')
@@ -316,7 +436,7 @@ begin
       select from pg_catalog.pg_index as own
       left join pg_catalog.pg_constraint as key_constraint on key_constraint.conindid = own.indexrelid and key_constraint.contype in ('p', 'u')
       where own.indrelid = partition and own.indisvalid and own.indisunique = wanted.indisunique
-        and pg_catalog.substr(pg_catalog.pg_get_indexdef(own.indexrelid), pg_catalog.strpos(pg_catalog.pg_get_indexdef(own.indexrelid), ' USING ')) = wanted.definition
+        and tenon.index_definition(own.indexrelid) = wanted.definition
         and key_constraint.contype is not distinct from wanted.constraint_type
     );
     index_name := tenon.partition_table_name(own_name, case
@@ -327,7 +447,7 @@ begin
       select from pg_catalog.pg_index as own
       where own.indrelid = partition and not own.indisvalid and own.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', own_schema, index_name))
     ) then
-      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name);
+      return query select 'clear', pg_catalog.format('drop index concurrently %I.%I', own_schema, index_name), null;
     end if;
     -- Built by an interrupted run, and not yet made a constraint.
     if not exists (
@@ -336,37 +456,43 @@ begin
     ) then
       return query select 'index', pg_catalog.format(
         'create %sindex concurrently %I on %s%s', case when wanted.indisunique then 'unique ' end, index_name, partition, wanted.definition
-      );
+      ), pg_catalog.format('drop index concurrently if exists %I.%I', own_schema, index_name);
     end if;
     if wanted.constraint_type is not null then
-      return query select 'key', pg_catalog.format(
+      at_last := at_last || pg_catalog.format(
         'alter table %s add constraint %I %s using index %I', partition, index_name,
         case wanted.constraint_type when 'p' then 'primary key' else 'unique' end, index_name
       );
     end if;
   end loop;
 
-  return query select 'secure', pg_catalog.format('alter table %s enable row level security', partition);
-  return query
-    select 'secure', pg_catalog.format(
-      'revoke all on table %s from %s', partition,
-      case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
-    )
-    from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
-    where class.oid = partition and acl.grantee <> class.relowner
-    group by acl.grantee;
+  -- What changes the table for good is one transaction with ATTACH: a table that is refused keeps its grants, identity and policies.
+  at_last := at_last || pg_catalog.format('alter table %s enable row level security', partition)
+    || array(
+      select pg_catalog.format(
+        'revoke all on table %s from %s', partition,
+        case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
+      )
+      from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
+      where class.oid = partition and acl.grantee <> class.relowner
+      group by acl.grantee
+    );
   -- From 17 on the parent's identity is that of its partitions, and one of a table's own is refused.
   if pg_catalog.current_setting('server_version_num')::integer >= 170000 then
-    return query
-      select 'identity', pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
+    at_last := at_last || array(
+      select pg_catalog.format('alter table %s alter column %I drop identity', partition, attribute.attname)
       from pg_catalog.pg_attribute as attribute
-      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped;
+      where attribute.attrelid = partition and attribute.attidentity <> '' and not attribute.attisdropped
+    );
   end if;
-  return query select 'attach', pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound);
-  return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
+  at_last := at_last || pg_catalog.format('alter table %s attach partition %s for values %s', parent, partition, bound)
+    || pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition);
   if default_partition is not null then
-    return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
+    at_last := at_last || pg_catalog.format('alter table %s drop constraint tenon_attach_check', default_partition);
   end if;
+  -- It is no longer one that retention took off.
+  at_last := at_last || pg_catalog.format('select tenon.unmark_to_drop(%L)', partition);
+  return query select 'attach', pg_catalog.array_to_string(at_last, '; '), null;
 end
 $function$;
 
@@ -412,5 +538,6 @@ comment on function tenon.run_partman(regclass) is 'Lets pg_partman maintain a t
 
 revoke all on function tenon.partition_status(regclass) from public;
 revoke all on function tenon.drain_default(regclass, text, bigint, integer) from public;
+revoke all on function tenon.index_definition(oid) from public;
 revoke all on function tenon.attach_statements(regclass, regclass, text, text, text[]) from public;
 revoke all on function tenon.run_partman(regclass) from public;

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { inspect } from 'node:util'
 import { CamelCasePlugin, type Kysely } from 'kysely'
 import { Client, escapeLiteral } from 'pg'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { generateCode } from '../../../src/codegen/index.ts'
 import {
   createCsvTable,
@@ -303,6 +303,91 @@ describe('foreign servers', () => {
       await admin.query('drop owned by keeper cascade; drop role keeper')
     })
 
+    describe('of a login that may silence nothing', () => {
+      const url = () => {
+        const keeper = new URL(here.url)
+        keeper.username = 'keeper'
+        keeper.password = 'keeper'
+        return keeper.href
+      }
+      const settings = new Set<string>()
+      const loudly = async (values: Readonly<Record<string, string>>) => {
+        for (const [name, value] of Object.entries(values)) {
+          settings.add(name)
+          await admin.query(`alter database postgres set ${name} = '${value}'`)
+        }
+      }
+      const set = async () => {
+        await using own = createDatabase<DB>({ connection: url(), service: { connection: url() } })
+        const asked = { server: 'films', role: 'public', user: 'anyone', password: secret }
+        await setUserMapping(own.service(acting), asked)
+      }
+      // As its bytes stand in a tree of a plan.
+      const bytes = [...Buffer.from(core.slice(0, 12))].join(' ')
+      const isWritten = async () => {
+        const { log, statements } = await traces()
+        return log || statements > 0 || here.log().includes(bytes)
+      }
+      const mappings = async () =>
+        (await admin.query(`select count(*)::int as n from pg_user_mappings where srvname = 'films'`)).rows[0]?.n
+
+      beforeEach(async () => {
+        await createForeignServer(service, { name: 'films', options: options() })
+        await admin.query(`
+          create role keeper login password 'keeper'; alter server films owner to keeper;
+          grant temporary on database postgres to keeper`)
+      })
+      afterEach(async () => {
+        for (const name of settings) await admin.query(`alter database postgres reset ${name}`)
+        settings.clear()
+        await admin.query('drop owned by keeper cascade; drop role keeper')
+      })
+
+      it('no tree of a statement or plan has it', async () => {
+        await loudly({ debug_print_parse: 'on', debug_print_rewritten: 'on', debug_print_plan: 'on' })
+        await set()
+        expect(await mappings()).toBe(1)
+        expect(await isWritten()).toBe(false)
+      })
+
+      it('no plan of a nested query that auto_explain writes down has it', async () => {
+        await loudly({ 'auto_explain.log_verbose': 'on', 'auto_explain.log_analyze': 'on' })
+        await set()
+        expect(await mappings()).toBe(1)
+        expect(here.log()).toContain('jsonb_each_text')
+        expect(await isWritten()).toBe(false)
+      })
+
+      it.each([
+        ['log_parser_stats', 'on'],
+        ['log_min_messages', 'debug2'],
+      ])('%s would quote it in the context of a message: refused, until there is no context', async (name, value) => {
+        await loudly({ [name]: value })
+        await expect(set()).rejects.toMatchObject({ code: 'FOREIGN_SECRET', hint: expect.stringContaining(name) })
+        expect(await mappings()).toBe(0)
+        await admin.query('grant set on parameter log_error_verbosity to keeper')
+        await set()
+        expect(await mappings()).toBe(1)
+        expect(await isWritten()).toBe(false)
+      })
+
+      it('statistics without utility statements are no reason to refuse', async () => {
+        await loudly({ 'pg_stat_statements.track': 'all', 'pg_stat_statements.track_utility': 'off' })
+        await set()
+        expect(await mappings()).toBe(1)
+        expect(await isWritten()).toBe(false)
+      })
+
+      it('a wait for a lock ends before it is written down', async () => {
+        await loudly({ log_lock_waits: 'on', deadlock_timeout: '200ms' })
+        await admin.query('begin; lock table pg_catalog.pg_user_mapping in exclusive mode')
+        const failure = await set().catch((error) => error)
+        await admin.query('rollback')
+        expect(failure).toMatchObject({ code: 'TIMEOUT_LOCK' })
+        expect(await isWritten()).toBe(false)
+      })
+    })
+
     it('whereas the plain statement is written down: the control', async () => {
       await createForeignServer(service, { name: 'films', options: options() })
       await admin.query(
@@ -430,12 +515,12 @@ describe('foreign servers', () => {
         expect(inspect(error, { depth: 9, showHidden: true })).not.toContain('canary')
       await afar.query(`revoke all on films from ${remoteUser}`)
       await expect(remote(films())).rejects.toMatchObject({ code: 'FOREIGN_REMOTE', sqlstate: '42501' })
-      await afar.query(
-        `grant select, insert, update, delete on films to ${remoteUser}; alter role ${remoteUser} set statement_timeout = '50ms'`,
-      )
+      await afar.query(`grant select, insert, update, delete on films to ${remoteUser}`)
       await dropForeignServer(service, 'films', { cascade: true })
       await importFilms()
       await admin.query(`grant all on remote.films to authenticated`)
+      // Of connections that are made from now on: not of the one that imports, which may take longer.
+      await afar.query(`alter role ${remoteUser} set statement_timeout = '50ms'`)
       await afar.query('begin; lock table films')
       await expect(remote(films())).rejects.toMatchObject({
         code: 'FOREIGN_REMOTE',
