@@ -38,7 +38,7 @@ await createRepository(tables.userActivities).insertMany(
   }),
 )
 
-// Policies show everybody the own rows; whoever answers for all of them reads as the service, and read-only.
+// Policies show everybody the own rows; whoever answers for all of them reads as the service. It can write, too: nothing here does.
 const berlin = { every: '1 day', timeZone: 'Europe/Berlin' } as const
 const from = new Date('2024-03-29T12:00:00Z')
 const to = new Date('2024-04-02T12:00:00Z')

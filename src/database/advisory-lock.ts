@@ -39,8 +39,9 @@ export interface AdvisoryLockOptions extends TryAdvisoryLockOptions {
  * Takes a lock by name and waits until it is free. It ends with the transaction: there is nothing to unlock and nothing to forget.
  *
  * Two that wait for each other are a deadlock, of which the server ends one (TRANSACTION_DEADLOCK, which `transaction({ retry })` repeats).
- * After a timeout the transaction is aborted, as after any error; {@link tryAdvisoryLock} leaves it usable. An embedded database has one
- * connection, where every lock is free.
+ * After a timeout the transaction is aborted, as after any error; {@link tryAdvisoryLock} leaves it usable. Rolling back to a savepoint frees the
+ * locks taken after it, as it does those of rows: take a lock before the first savepoint, or again. An embedded database has one connection,
+ * where every lock is free.
  *
  * @param trx - a transaction
  * @param key - any name. It never leaves the process: the lock is the first 64 bits of a SHA-256 of namespace and name, so that two names meet

@@ -76,6 +76,7 @@ const printed: unique symbol = Symbol.for('nodejs.util.inspect.custom')
 /** Keep the seams of other folders out of the object's public methods. */
 const dedicated = Symbol('dedicated')
 const listening = Symbol('listening')
+const closing = Symbol('closing')
 const observing = Symbol('observing')
 
 /** Made by {@link createDatabase}. */
@@ -332,6 +333,11 @@ export class Database<DB> implements AsyncDisposable {
     tell(this.#options.observe, event)
   }
 
+  /** For {@link closingOf}. */
+  get [closing](): AbortSignal {
+    return this.#listenings.closing
+  }
+
   /** For {@link openListening}. */
   async [listening](handlers: ListeningHandlers): Promise<ListeningConnection> {
     return await this.#listenings.open(handlers)
@@ -355,6 +361,11 @@ export class Database<DB> implements AsyncDisposable {
 /** Hands an event of another folder to the observer of a database. */
 export function tellObserver<DB>(db: Database<DB>, event: DatabaseEvent): void {
   db[observing](event)
+}
+
+/** Aborted when a database is closed: whoever waits for a better time to ask it again stops waiting. */
+export function closingOf<DB>(db: Database<DB>): AbortSignal {
+  return db[closing]
 }
 
 /** Opens a connection that listens, beside the pool: what `tenon/events` stands on. */

@@ -10,6 +10,7 @@ export type { PoolOptions } from './connection-config.ts'
 export { SessionControlledTransaction, SessionControlledTransactionBuilder } from './controlled-transaction.ts'
 export { CopyRows } from './copy-rows.ts'
 export {
+  closingOf,
   createDatabase,
   Database,
   type DatabaseStats,

@@ -34,7 +34,7 @@ export class Listenings {
   readonly #source: LineSource
   readonly #shared: RunnerShared
   readonly #open = new Set<{ readonly connection: ListeningConnection; readonly onEnd: () => void }>()
-  #closed = false
+  readonly #closing = new AbortController()
 
   constructor(source: LineSource, shared: RunnerShared) {
     this.#source = source
@@ -43,32 +43,52 @@ export class Listenings {
 
   /** @throws {TenonError} EVENT_POOLED behind a pooler, DATABASE_CLOSED, and what connecting throws */
   async open(handlers: ListeningHandlers): Promise<ListeningConnection> {
-    if (this.#closed) throw databaseClosed()
+    if (this.closing.aborted) throw databaseClosed()
     let held: { readonly connection: ListeningConnection; readonly onEnd: () => void } | undefined
     const onEnd = () => {
       if (held !== undefined) this.#open.delete(held)
       handlers.onEnd()
     }
-    const connection = await openListening(this.#source, this.#shared, { ...handlers, onEnd })
+    const opening = openListening(this.#source, this.#shared, { ...handlers, onEnd })
+    const connection = await unlessAborted(opening, this.closing)
     held = { connection, onEnd }
     this.#open.add(held)
     const close = async () => {
       if (held !== undefined) this.#open.delete(held)
       await connection.close()
     }
-    if (!this.#closed) return { ...connection, close }
-    await close()
-    throw databaseClosed()
+    return { ...connection, close }
+  }
+
+  /** Aborted when the database is closed. */
+  get closing(): AbortSignal {
+    return this.#closing.signal
   }
 
   /** Ends all of them, and tells those who listen. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#closing.abort()
     for (const { connection, onEnd } of [...this.#open]) {
       await connection.close()
       onEnd()
     }
   }
+}
+
+/** A server that does not answer must not hold up whoever closes: the connection that comes of it too late is ended. */
+async function unlessAborted(
+  opening: Promise<ListeningConnection>,
+  closing: AbortSignal,
+): Promise<ListeningConnection> {
+  const closed = Promise.withResolvers<undefined>()
+  const abort = () => closed.resolve(undefined)
+  closing.addEventListener('abort', abort, { once: true })
+  const connection = await Promise.race([opening, closed.promise]).finally(() =>
+    closing.removeEventListener('abort', abort),
+  )
+  if (connection !== undefined && !closing.aborted) return connection
+  opening.then((late) => late.close()).catch(() => {})
+  throw databaseClosed()
 }
 
 /**

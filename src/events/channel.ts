@@ -17,7 +17,7 @@ export interface Channel<T> {
   /** As the server knows it: the name, or of a long one its beginning and a hash. */
   readonly id: string
   readonly schema: Validator<T> | undefined
-  /** A channel of the same payloads for one of many, such as a tenant or a room: `name:key`, with colons of the key doubled. */
+  /** A channel of the same payloads for one of many, such as a tenant or a room: `name:key`, with `%` and `:` of the key as in a URL. */
   of(key: string): Channel<T>
 }
 
@@ -41,7 +41,12 @@ export function defineChannel<T = unknown>(name: string, schema?: Validator<T>):
       message: 'the name of a channel is empty, or no text that PostgreSQL can hold',
       hint: "Use a name of your own, such as 'orders'.",
     })
-  return { name, id: toId(name), schema, of: (key) => defineChannel(`${name}:${key.replaceAll(':', '::')}`, schema) }
+  return { name, id: toId(name), schema, of: (key) => defineChannel(`${name}:${escaped(key)}`, schema) }
+}
+
+/** A key that ends in what separates keys, and one that begins with it, must not become one name. */
+function escaped(key: string): string {
+  return key.replaceAll('%', '%25').replaceAll(':', '%3A')
 }
 
 function toId(name: string): string {

@@ -5,7 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Database, type ListeningConnection, openListening, tellObserver } from '../database/index.ts'
+import { closingOf, type Database, type ListeningConnection, openListening, tellObserver } from '../database/index.ts'
 import { TenonError } from '../kernel/errors.ts'
 
 /** Who listens on a channel. */
@@ -46,6 +46,7 @@ export class Listener {
 
   constructor(db: Database<unknown>) {
     this.#db = db
+    closingOf(db).addEventListener('abort', () => this.#wake?.(), { once: true })
   }
 
   /** Adds a receiver; the promise resolves when it misses nothing any more. */

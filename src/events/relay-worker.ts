@@ -3,7 +3,8 @@
  *
  * Owns the order of a key and the bounds of what is held. What is asked of the database is claims.ts.
  */
-import type { Database } from '../database/index.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { closingOf, type Database } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { type ClaimedRow, Claims, isFinal, toEvent } from './claims.ts'
 import { listenerOf } from './listener.ts'
@@ -89,18 +90,18 @@ export class RelayWorker implements Relay {
       this.#rouse()
     }
     signal.addEventListener('abort', stop, { once: true })
+    const closing = closingOf(this.#db)
+    const rouse = () => this.#rouse()
+    closing.addEventListener('abort', rouse, { once: true })
     const listener = listenerOf(this.#db)
     // A hint that something came; without it the relay asks every now and then.
     const receiver = {
-      receive: () => this.#rouse(),
-      reconnected: () => this.#rouse(),
+      receive: rouse,
+      reconnected: rouse,
       end: (failure: unknown) => callGuarded(this.#settings.onError, failure),
     }
     // What came before it listens is told by nobody; how it ends is told to the receiver.
-    listener.add('tenon_outbox', receiver).then(
-      () => this.#rouse(),
-      () => {},
-    )
+    listener.add('tenon_outbox', receiver).then(rouse, () => {})
     const extending = setInterval(() => void this.#extend(), this.#settings.leaseMs / 3)
     try {
       await this.#work()
@@ -111,6 +112,7 @@ export class RelayWorker implements Relay {
       clearTimeout(this.#retryTimer)
       this.#retryAt = Number.POSITIVE_INFINITY
       signal.removeEventListener('abort', stop)
+      closing.removeEventListener('abort', rouse)
       listener.remove('tenon_outbox', receiver)
       this.#state = 'idle'
     }
@@ -121,7 +123,8 @@ export class RelayWorker implements Relay {
     let attempt = 0
     while (this.#isWorking()) {
       // A second batch is asked for while half of the first is still at work, but nothing beside an event that may end the process.
-      if (this.#held.size > batch / 2 || [...this.#held.values()].some(({ row }) => this.#isSuspect(row))) {
+      const isFull = this.#held.size > batch / 2 || [...this.#held.values()].some(({ row }) => this.#isSuspect(row))
+      if (isFull && !closingOf(this.#db).aborted) {
         await this.#sleep(pollMs)
         continue
       }
@@ -263,7 +266,7 @@ export class RelayWorker implements Relay {
         // Said again for as long as they are held; after that they come again: at least once.
         if (!isFinal(error) && attempt < 5) this.#ended.unshift(...ended)
         else for (const held of ended) this.#drop(held)
-        await new Promise((resolve) => setTimeout(resolve, 50 * 2 ** attempt))
+        await delay(50 * 2 ** attempt, undefined, { signal: closingOf(this.#db) }).catch(() => {})
         attempt += 1
       }
     }

@@ -57,12 +57,12 @@ export function checkMaxQueued(maxQueued: number | undefined): number {
   })
 }
 
-/** A bounded queue with one consumer. */
+/** A bounded queue with one consumer, who may ask for the next item before the last one came. */
 export class EventQueue<E> {
   #items: E[] = []
   readonly #max: number
   readonly #onOverflow: () => void
-  #waiting: (() => void) | undefined
+  #waiting: (() => void)[] = []
   #ended = false
   #failure: unknown
   /** The consumer was told of an overflow and has taken nothing since. */
@@ -89,7 +89,7 @@ export class EventQueue<E> {
     while (this.#items.length === 0) {
       if (this.#failure !== undefined) throw this.#failure
       if (this.#ended) return undefined
-      await new Promise<void>((wake) => (this.#waiting = wake))
+      await new Promise<void>((wake) => this.#waiting.push(wake))
     }
     this.#told = false
     return this.#items.shift()
@@ -105,8 +105,6 @@ export class EventQueue<E> {
   }
 
   #wake(): void {
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    waiting?.()
+    for (const wake of this.#waiting.splice(0)) wake()
   }
 }

@@ -6,6 +6,7 @@
 import { Buffer } from 'node:buffer'
 import type { TextReader } from '../database/index.ts'
 import { TenonError } from '../kernel/errors.ts'
+import { isFormula } from './formula.ts'
 
 /** How CSV is written. */
 export interface CsvFormat {
@@ -16,17 +17,16 @@ export interface CsvFormat {
   /** What NULL is, never in quotes. Default nothing; an empty text is `""`. */
   readonly null?: string | undefined
   /**
-   * Puts an apostrophe before texts that a spreadsheet would run as a formula (`=`, `+`, `-`, `@`, tab or return first, and no number).
-   * Default false: COPY does not, and who reads the file with a program gets other values.
+   * Puts an apostrophe before texts that a spreadsheet would run as a formula: `=`, `+`, `-`, `@` (their full-width forms too) first, or behind
+   * blanks and quotes, and whatever begins with a tab or a line break. What is a number as a whole stays one, of a column of any type: `-5.5`,
+   * `+1`, `-1e-7`; `+49 30` and `-$1.00` do not. Default false: COPY does not, and who reads the file with a program gets other values.
    */
   readonly escapeFormulas?: boolean | undefined
 }
 
 const quote = 0x22
 const newline = 0x0a
-/** What a spreadsheet runs. */
-const formula = new Set([...'=+-@\t\r'].map((char) => char.charCodeAt(0)))
-const number = /^[+-](\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^-Infinity$/i
+const apostrophe = 0x27
 
 /** Room for a first chunk; later ones take what the one before took. */
 const firstBytes = 64 * 1024
@@ -97,15 +97,14 @@ export class CsvWriter implements TextReader {
     const special = this.#special
     const escaped = this.#escapes && isFormula(buffer, start, end)
     let at = this.#at
-    if (escaped) out[at++] = 0x27
+    if (escaped) out[at++] = apostrophe
     let i = start
     for (; i < end; i++) {
       const byte = buffer[i] as number
       if (special[byte] === 1) break
       out[at++] = byte
     }
-    if (i < end) this.#quoted(buffer, start, end, escaped)
-    else if (!escaped && this.#isNull(at)) this.#quoted(buffer, start, end, false)
+    if (i < end || (escaped && special[apostrophe] === 1) || this.#isNull(at)) this.#quoted(buffer, start, end, escaped)
     else this.#at = at
   }
 
@@ -119,7 +118,7 @@ export class CsvWriter implements TextReader {
     const out = this.#out
     let at = this.#at
     out[at++] = quote
-    if (escaped) out[at++] = 0x27
+    if (escaped) out[at++] = apostrophe
     for (let i = start; i < end; i++) {
       const byte = buffer[i] as number
       if (byte === quote) out[at++] = quote
@@ -163,11 +162,6 @@ export class CsvWriter implements TextReader {
     this.#out.copy(larger, 0, 0, this.#at)
     this.#out = larger
   }
-}
-
-function isFormula(buffer: Buffer, start: number, end: number): boolean {
-  if (start === end || !formula.has(buffer[start] as number)) return false
-  return end - start > 64 || !number.test(buffer.toString('latin1', start, end))
 }
 
 function invalid(message: string, hint: string): TenonError {

@@ -31,8 +31,8 @@ export interface Width {
   readonly count: number
 }
 
-/** An interval beyond this is no width of anything, and years end at 294276. */
-const maxCount = 1_000_000_000
+/** A width beyond these is none of anything; from any time on, the bucket before and the one after begin at times that there are. */
+const most = { seconds: 1_000_000_000, days: 1_000_000, months: 36_000 } as const
 
 /**
  * Reads a width.
@@ -42,7 +42,7 @@ const maxCount = 1_000_000_000
 export function toWidth(every: Every, name = 'every'): Width {
   const [count, unit] = partsOf(every)
   const known = Object.hasOwn(units, unit) ? units[unit as Unit] : undefined
-  if (known !== undefined && Number.isSafeInteger(count) && count >= 1 && count * known.count <= maxCount)
+  if (known !== undefined && Number.isSafeInteger(count) && count >= 1 && count * known.count <= most[known.of])
     return { of: known.of, count: count * known.count }
   throw new TenonError({
     code: 'OPTION_INVALID',

@@ -4,10 +4,21 @@
  * Stands on the SQL module `reports`. No policy guards a materialized view, whatever guards the tables below it: whoever has a grant sees
  * all of it. So it is granted to nobody but the service, and sessions get a security-barrier view on it that has the condition.
  */
-import { AliasNode, FromNode, IdentifierNode, SelectAllNode, SelectionNode, type SelectQueryNode } from 'kysely'
+import {
+  AliasNode,
+  ColumnNode,
+  FromNode,
+  IdentifierNode,
+  ReferenceNode,
+  SelectAllNode,
+  SelectionNode,
+  type SelectQueryNode,
+  TableNode,
+  WhereNode,
+} from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
-import { bound, call, cast, type Sql } from '../kernel/expressions.ts'
+import { aliased, all, binary, bound, call, cast, type Sql } from '../kernel/expressions.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { fromServerError } from '../kernel/server-error.ts'
@@ -52,7 +63,7 @@ export interface ViewFreshness {
   readonly ageMs: number | undefined
   /** Older than `maxAgeMs`, or never refreshed. */
   readonly stale: boolean
-  /** SQLSTATE of the latest refresh, when that failed. */
+  /** SQLSTATE of the latest refresh that was tried, when that failed. */
   readonly failure: string | undefined
 }
 
@@ -61,7 +72,8 @@ export interface ViewFreshness {
  *
  * @param service - `db.service()`, or a transaction of it: refreshing takes the owner of the view
  * @returns the refresh
- * @throws {TenonError} VIEW_UNIQUE_INDEX with the SQL that mends it; what the view's query fails with, remembered beside; QUERY_UNDEFINED_OBJECT without the module `reports`
+ * @throws {TenonError} VIEW_UNIQUE_INDEX with the SQL that mends it; what the view's query fails with, remembered beside; ACCESS_DENIED, TIMEOUT_LOCK and
+ *   what else keeps it from being tried, which is not remembered; QUERY_UNDEFINED_OBJECT without the module `reports`
  * @example
  * ```ts
  * const { rows, durationMs } = await refreshView(db.service({ actor: 'cron', reason: 'totals' }), tables.dailyTotals, { concurrently: true })
@@ -99,16 +111,17 @@ export async function refreshIfOlder(
 }
 
 /**
- * How old what a materialized view shows is. Sessions may ask, too.
+ * How old what a materialized view shows is. Sessions may ask, too, of views in schemas that they may not use: that is where they belong.
  *
- * @returns `stale` also where no refresh is remembered
+ * @returns `stale` also where no refresh is remembered, and where the view was emptied since
+ * @throws {TenonError} QUERY_UNDEFINED_OBJECT when there is no such view
  * @example
  * ```ts
  * const { refreshedAt, stale } = await viewFreshness(me, tables.dailyTotals, { maxAgeMs: 3_600_000 })
  * ```
  * The SQL:
  * ```sql
- * select * from tenon.view_freshness(cast($1 as regclass)) as "freshness"
+ * select * from tenon.view_freshness(coalesce((select … from "pg_catalog"."pg_class" as "class", …), cast($3 as regclass))) as "freshness"
  * ```
  */
 export async function viewFreshness(
@@ -117,7 +130,7 @@ export async function viewFreshness(
   { maxAgeMs, signal }: ViewFreshnessOptions = {},
 ): Promise<ViewFreshness> {
   if (maxAgeMs !== undefined) checkAge(maxAgeMs)
-  const node = selectFrom(call('tenon.view_freshness', nameOf(view)), 'freshness')
+  const node = selectFrom(call('tenon.view_freshness', oidOf(view)), 'freshness')
   const { rows } = await runQuery<Freshness>(withoutPlugins(executor), node, { signal })
   const row = rows[0] as Freshness
   const refreshedAt = dateOf(row.data_as_of)
@@ -181,6 +194,28 @@ function nameOf(view: MaterializedView): Sql {
       hint: 'Pass tables.x of a materialized view; generate the code again if it is one now.',
     })
   return cast(bound(quoteQualified(view.schema, view.name), 'text'), 'regclass')
+}
+
+/** Without the USAGE on its schema that a name takes; what is not found is left to the name, whose error says so. */
+function oidOf(view: MaterializedView): Sql {
+  const name = nameOf(view)
+  const table = (name: string, alias: string): Sql =>
+    AliasNode.create(TableNode.createWithSchema('pg_catalog', name), IdentifierNode.create(alias))
+  const column = (alias: string, name: string): Sql =>
+    ReferenceNode.create(ColumnNode.create(name), TableNode.create(alias))
+  const found: SelectQueryNode = {
+    kind: 'SelectQueryNode',
+    from: FromNode.create([table('pg_class', 'class'), table('pg_namespace', 'namespace')]),
+    selections: [aliased(cast(column('class', 'oid'), 'regclass'), 'view')],
+    where: WhereNode.create(
+      all([
+        binary(column('namespace', 'oid'), '=', column('class', 'relnamespace')),
+        binary(column('namespace', 'nspname'), '=', bound(view.schema, 'name')),
+        binary(column('class', 'relname'), '=', bound(view.name, 'name')),
+      ]),
+    ),
+  }
+  return call('coalesce', found, name)
 }
 
 function selectFrom(source: Sql, alias: string): SelectQueryNode {

@@ -10,13 +10,16 @@ export function zoneLiteral(zone: string): Sql {
   throw new TenonError({
     code: 'OPTION_INVALID',
     message: 'timeZone is no time zone',
-    hint: "Pass a name of the IANA database such as 'Europe/Berlin', 'UTC', or null for a column without time zone.",
+    hint: "Pass 'UTC', a name of the IANA database with a slash such as 'Asia/Kolkata', or null for a column without time zone. An abbreviation such as IST or BST names several zones.",
   })
 }
 
-// No offsets: PostgreSQL reads '+02' as west of Greenwich, everybody else as east.
+// No offsets: PostgreSQL reads '+02' as west of Greenwich, everybody else as east. No abbreviations: its IST is that of Israel, and the
+// runtime's that of India. Names without a slash are either one, or old names of what has one with it.
 function isZone(zone: unknown): boolean {
-  if (typeof zone !== 'string' || !/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){0,3}$/.test(zone)) return false
+  if (typeof zone !== 'string') return false
+  if (zone === 'UTC') return true
+  if (!/^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+){1,3}$/.test(zone)) return false
   let found = known.get(zone)
   if (found === undefined) {
     try {

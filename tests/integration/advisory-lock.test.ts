@@ -109,6 +109,20 @@ describe('Advisory locks of two connections', () => {
     )
   })
 
+  it('are freed by the way back to a savepoint before them, and not by one after them', async () => {
+    await session('ada').transaction(async (trx) => {
+      await advisoryLock(trx, 'early')
+      await sql`savepoint s`.execute(trx)
+      await advisoryLock(trx, 'late')
+      expect(await locks()).toBe(2)
+      await sql`rollback to s`.execute(trx)
+      await session('bob').transaction(async (other) => {
+        expect(await tryAdvisoryLock(other, 'late')).toBe(true)
+        expect(await tryAdvisoryLock(other, 'early')).toBe(false)
+      })
+    })
+  })
+
   it('are shared, or not', async () => {
     await holding(
       (trx) => advisoryLock(trx, 'report', { mode: 'shared' }),

@@ -61,13 +61,37 @@ describeModule('sql/modules/reports/0001_view_refreshes.sql', ['reports'], (engi
     expect((await engine().admin('select total::int from totals'))[0]).toEqual({ total: 9 })
   })
 
+  it('raises what is no fault of the view, and remembers what is', async () => {
+    await engine().script(`create table secrets (n int); create materialized view leaks as select n from secrets with no data;
+      create materialized view mine as select 1 as n with no data; alter materialized view mine owner to service_role`)
+    const asService = (view: string) =>
+      engine().as({ role: 'service_role' }, (query) =>
+        query(`select status, error_code from tenon.refresh_view('${view}')`),
+      )
+    const remembered = () =>
+      engine().admin(`select error_code from tenon.view_refreshes where view in ('leaks'::regclass, 'mine'::regclass)`)
+    expect(await sqlstateOf(asService('leaks'))).toBe('42501')
+    expect(await remembered()).toEqual([])
+    expect(await asService('mine'), 'the control').toEqual([{ status: 'refreshed', error_code: null }])
+    await engine().script('alter materialized view leaks owner to service_role')
+    expect(await asService('leaks'), 'its owner may not read the table').toEqual([
+      { status: 'failed', error_code: '42501' },
+    ])
+    expect(await remembered()).toEqual([{ error_code: null }, { error_code: '42501' }])
+    await engine().script('revoke select on mine from service_role')
+    expect(await sqlstateOf(asService('mine'))).toBe('42501')
+    expect(await remembered()).toHaveLength(2)
+  })
+
   it('refuses what is no materialized view, and does not grow for ever', async () => {
     expect(await sqlstateOf(engine().admin(`select tenon.refresh_view('sales')`))).toBe('42809')
     expect(await sqlstateOf(engine().admin(`select tenon.refresh_view('nothing')`))).toBe('42P01')
     await engine().script(`delete from sales where n = 0; insert into tenon.view_refreshes (view, concurrent, started_at, finished_at, row_count, refreshed_by)
       select 'totals'::regclass, false, now(), now(), 1, 'x' from generate_series(1, 300)`)
     await refresh()
-    expect(await engine().admin('select count(*)::int as n from tenon.view_refreshes')).toEqual([{ n: 100 }])
+    expect(
+      await engine().admin(`select count(*)::int as n from tenon.view_refreshes where view = 'totals'::regclass`),
+    ).toEqual([{ n: 100 }])
   })
 
   it('is taken back and made again', async () => {

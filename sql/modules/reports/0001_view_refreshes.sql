@@ -3,13 +3,14 @@
 -- purpose: tenon.refresh_view(view) refreshes a materialized view and writes down that it did: tenon.view_refreshes keeps the
 --   last 100 refreshes of each. Two callers wait for each other (or, with wait => false, the second is told that the view is
 --   busy), and with max_age the second finds it fresh: it is refreshed once.
---   What went wrong with a refresh is returned and remembered as an SQLSTATE and not raised: an error would roll back the memory
---   of it. Deadlocks, timeouts and cancels are raised. A view that was never filled is refreshed plainly, also concurrently.
+--   What the query of a view fails with is returned and remembered as an SQLSTATE and not raised: an error would roll back the
+--   memory of it. What is no fault of the view is raised and not remembered: a caller who may not refresh it, locks that are not
+--   had in time, deadlocks, timeouts and cancels. A view that was never filled is refreshed plainly, also concurrently.
 --   tenon.view_freshness(view) says when a view was last refreshed, to sessions too. It has its owner's rights, because sessions
 --   see nothing of the table behind it, and gives no more than times and an SQLSTATE.
 -- parameters: none. The functions: view regclass; concurrent boolean, so that readers read on (takes a unique index);
 --   max_age interval, null refreshes always; wait boolean. Statuses: refreshed, fresh, busy, unindexed, failed
--- privilege: CREATE on the database; refreshing takes ownership of the view, or MAINTAIN on it (PostgreSQL 17)
+-- privilege: CREATE on the database; refreshing takes ownership of the view, or MAINTAIN on it (PostgreSQL 17), and SELECT
 -- oldest postgresql: 15
 -- source: https://www.postgresql.org/docs/current/sql-refreshmaterializedview.html
 -- requires: roles
@@ -57,15 +58,30 @@ declare
   -- "tenr" and the view: no other lock of ours has these upper 32 bits.
   lock_key constant bigint := (x'74656e72'::bigint << 32) | view::oid::bigint;
   filled boolean;
+  owned boolean;
   refreshed_at timestamptz;
 begin
-  select class.relispopulated into filled from pg_catalog.pg_class as class where class.oid = view and class.relkind = 'm';
+  select class.relispopulated, pg_catalog.pg_has_role(class.relowner, 'USAGE') into filled, owned
+  from pg_catalog.pg_class as class where class.oid = view and class.relkind = 'm';
   if filled is null then
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'refresh_view_kind',
       message = pg_catalog.format('%s is no materialized view', view),
       hint = 'create materialized view …';
+  end if;
+  -- Asked before: later, the same SQLSTATE is that of the view's owner on the tables below it.
+  owned := owned or case
+    when pg_catalog.current_setting('server_version_num')::integer >= 170000
+      then pg_catalog.has_table_privilege(view, 'MAINTAIN')
+    else false
+  end;
+  if not owned or not pg_catalog.has_table_privilege(view, 'SELECT') then
+    raise exception using
+      errcode = 'insufficient_privilege',
+      constraint = 'refresh_view_privilege',
+      message = pg_catalog.format('%s may not refresh %s', current_user, view),
+      hint = 'It takes the owner of the view, or MAINTAIN (PostgreSQL 17), and SELECT.';
   end if;
 
   if wait then
@@ -101,7 +117,12 @@ begin
     return;
   end if;
 
-  started_at := pg_catalog.clock_timestamp();
+  -- A transaction that sees one state of the database fills the view with that.
+  started_at := case
+    when pg_catalog.current_setting('transaction_isolation') in ('repeatable read', 'serializable')
+      then pg_catalog.transaction_timestamp()
+    else pg_catalog.clock_timestamp()
+  end;
   begin
     execute pg_catalog.format(
       'refresh materialized view %s %s', case when concurrent and filled then 'concurrently' else '' end, view
@@ -109,7 +130,7 @@ begin
     execute pg_catalog.format('select pg_catalog.count(*) from %s', view) into row_count;
     status := 'refreshed';
   exception
-    when serialization_failure or deadlock_detected then
+    when serialization_failure or deadlock_detected or lock_not_available or object_in_use then
       raise;
     when others then
       get stacked diagnostics error_code = returned_sqlstate;
@@ -142,7 +163,10 @@ as $function$
   from (select view_freshness.view as view) as asked
   left join lateral (
     select refresh.id, refresh.started_at, refresh.finished_at from tenon.view_refreshes as refresh
-    where refresh.view = asked.view and refresh.error_code is null order by refresh.id desc limit 1
+    where refresh.view = asked.view and refresh.error_code is null
+      -- Emptied by somebody else since, it shows nothing of any time.
+      and exists (select from pg_catalog.pg_class as class where class.oid = asked.view and class.relispopulated)
+    order by refresh.id desc limit 1
   ) as good on true
   left join lateral (
     select refresh.finished_at, refresh.error_code from tenon.view_refreshes as refresh

@@ -238,3 +238,60 @@ test('a pooler that gives each transaction another connection is refused', async
   const subscription = subscribe(db, orders)
   expect(await subscription.next().catch((error: TenonError) => error)).toMatchObject({ code: 'EVENT_POOLED' })
 })
+
+test('closing the database wakes who waits for a better time', async () => {
+  await using place = await openPlace('server')
+  await using proxy = await createFaultProxy(place.url as string)
+  await proxy.refuse()
+  let attempts = 0
+  const db = createDatabase({
+    connection: place.url as string,
+    listen: { connection: proxy.through(place.url as string) },
+    observe: (event) => {
+      if (event.type === 'listen' && event.state === 'failed') attempts += 1
+    },
+  })
+  const waiting = subscribe(db, orders).next()
+  // The pause after the seventh attempt is one of more than half a second.
+  await until(() => attempts === 7)
+  const closed = performance.now()
+  await db.close()
+  expect(await waiting).toEqual({ done: true, value: undefined })
+  expect(performance.now() - closed).toBeLessThan(300)
+})
+
+test('closing the database does not wait for a server that does not answer', async () => {
+  await using place = await openPlace('server')
+  await using proxy = await createFaultProxy(place.url as string)
+  proxy.set({ blackHole: true })
+  const db = createDatabase({
+    connection: place.url as string,
+    listen: { connection: proxy.through(place.url as string) },
+  })
+  const waiting = subscribe(db, orders).next()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const closed = performance.now()
+  await db.close()
+  expect(await waiting).toEqual({ done: true, value: undefined })
+  expect(performance.now() - closed).toBeLessThan(300)
+})
+
+test('who asks for several events before the first has come gets them in their order', async () => {
+  await using place = await openPlace('server')
+  const subscription = subscribe(place.db, orders)
+  await subscription.ready
+  const asked = [subscription.next(), subscription.next(), subscription.next()]
+  await notify(place.ada, orders, { id: 1 })
+  await notify(place.ada, orders, { id: 2 })
+  expect((await Promise.all(asked.slice(0, 2))).map(({ value }) => value?.payload.id)).toEqual([1, 2])
+  await subscription[Symbol.asyncDispose]()
+  expect(await asked[2]).toEqual({ done: true, value: undefined })
+})
+
+test('keys of keys are never those of others', () => {
+  const pairs = ['x:', ':x', 'x', ':', '%3A', '%', '%25'].flatMap((first) =>
+    ['b', ':b', 'b:', ':', '%3A'].map((second) => [first, second] as const),
+  )
+  const ids = pairs.map(([first, second]) => orders.of(first).of(second).id)
+  expect(new Set(ids).size).toBe(pairs.length)
+})

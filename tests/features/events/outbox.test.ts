@@ -10,7 +10,8 @@ import {
   type RelayFailure,
   type RelayOptions,
 } from '../../../src/events/index.ts'
-import { createDatabase, type TenonError } from '../../../src/index.ts'
+import { createDatabase, type Database, type TenonError } from '../../../src/index.ts'
+import { createFaultProxy } from '../../support/fault-proxy.ts'
 import { kinds, openPlace, type Place, until } from './places.ts'
 
 const outbox = createOutbox({ made: z.object({ n: z.number() }), free: undefined })
@@ -268,4 +269,37 @@ test('sessions enqueue and do no more, and a relay without the module or the ser
   expect(await relay.run({ signal: new AbortController().signal }).catch((error: TenonError) => error.code)).toBe(
     'QUERY_UNDEFINED_OBJECT',
   )
+})
+
+test('a relay that has nothing to do, and one that waits before it asks again, end when the database is closed', async () => {
+  await using place = await openPlace('server')
+  await using proxy = await createFaultProxy(place.url as string)
+  await proxy.refuse()
+  const ended = async (
+    db: Database<unknown>,
+    ready: (relay: ReturnType<typeof createRelay>, errors: unknown[]) => Promise<void>,
+  ) => {
+    const errors: unknown[] = []
+    const relay = createRelay(
+      db,
+      outbox,
+      { free: () => {} },
+      { pollMs: 60_000, onError: (error) => errors.push(error) },
+    )
+    const running = relay.run({ signal: new AbortController().signal }).catch((error: TenonError) => error.code)
+    await ready(relay, errors)
+    const closed = performance.now()
+    await db.close()
+    expect(await running).toBe('DATABASE_CLOSED')
+    expect(performance.now() - closed).toBeLessThan(500)
+  }
+  const away = createDatabase({
+    connection: place.url as string,
+    service: { connection: proxy.through(place.url as string) },
+  })
+  await ended(away, async (_, errors) => await until(() => errors.length === 6))
+  await ended(place.db, async (relay) => {
+    await outbox.enqueue(place.ada, 'free', 1)
+    await until(() => relay.stats().delivered === 1)
+  })
 })

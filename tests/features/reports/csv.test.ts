@@ -101,6 +101,57 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
   })
 
   it.each([
+    ['a tab', '\tx'],
+    ['a line feed', '\n=1'],
+    ['a return', '\rx'],
+    ['a blank', ' =1+1'],
+    ['blanks without end', `${' '.repeat(5_000)}=1+1`],
+    ['blanks that end where reading does', `${' '.repeat(255)}＝1+1`],
+    ['a no-break space', '\u00a0+49 30'],
+    ['an ideographic space', '\u3000@SUM(A1)'],
+    ['a byte order mark', '\ufeff=1+1'],
+    ['what is not seen', '\u200b=1+1'],
+    ['a quote', '"=1+1"'],
+    ['quotes and blanks', '" "@a'],
+    ['a full-width =', '＝1+1'],
+    ['a full-width +', '＋1'],
+    ['a full-width -', '－1'],
+    ['a full-width @', '＠SUM(A1)'],
+    ['a sign of minus', '\u2212A1'],
+    ['an amount of money', '-$1.00'],
+    ['an interval', '-00:00:01'],
+    ['a number and more', `-${'1'.repeat(200_000)}+cmd|`],
+  ])('puts an apostrophe before %s', async (_, text) => {
+    const query = sales.ada.selectNoFrom(() => sql<string>`${text}::text`.as('t'))
+    const written = await textOf(streamCsv(sales.ada, query, { header: false, escapeFormulas: true }))
+    expect(
+      written.replace(/^"/, '').startsWith(`'${text.slice(0, 1).replace('"', '""')}`),
+      JSON.stringify(written.slice(0, 50)),
+    ).toBe(true)
+    expect(written.length).toBeGreaterThan(text.length)
+  })
+
+  it('leaves numbers of all columns, and what only looks odd, as they are', async () => {
+    const numbers = sql`select -1::smallint, '-9223372036854775808'::bigint, -1.50::numeric, ('-' || repeat('9', 131000))::numeric, -1e-300::float8, '-Infinity'::float8, '-1'::text, ' -5'::text, '.5', 'a=b', 'ä=b', '日本=語', '(=1)', '1-2'`
+    const query = sales.ada.selectFrom(sql`(${numbers})`.as('n')).selectAll()
+    const text = async (escapeFormulas: boolean) =>
+      await textOf(streamCsv(sales.ada, query, { header: false, escapeFormulas }))
+    expect(await text(true)).toBe(await text(false))
+    expect(await text(true)).not.toContain("'")
+  })
+
+  it('keeps the apostrophe out of the way of delimiters and nulls', async () => {
+    const query = sales.ada.selectNoFrom(() => [
+      sql<string>`'=1'::text`.as('a'),
+      sql<null>`null::text`.as('b'),
+      sql<string>`'-'::text`.as('c'),
+    ])
+    const options = { header: false, escapeFormulas: true } as const
+    expect(await textOf(streamCsv(sales.ada, query, { ...options, delimiter: "'" }))).toBe(`"'=1"''"'-"\n`)
+    expect(await textOf(streamCsv(sales.ada, query, { ...options, null: "'-" }))).toBe(`'=1,'-,"'-"\n`)
+  })
+
+  it.each([
     { delimiter: '' },
     { delimiter: ',,' },
     { delimiter: '"' },

@@ -64,6 +64,10 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
     expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 60_000 })).toBeUndefined()
     expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 0 })).toMatchObject({ rows: 3 })
     await sales.script('refresh materialized view totals with no data')
+    expect(await viewFreshness(sales.ada, totals, { maxAgeMs: 60_000 })).toMatchObject({
+      refreshedAt: undefined,
+      stale: true,
+    })
     expect(await refreshIfOlder(sales.service, totals, { maxAgeMs: 60_000 }), 'nobody can read it').toMatchObject({
       rows: 3,
     })
@@ -83,6 +87,20 @@ describe.each(salesKinds)('A materialized view on the %s', (kind) => {
     await sales.script('update divisors set d = 2')
     await refreshView(sales.service, quotients)
     expect(await viewFreshness(sales.service, quotients)).toMatchObject({ failure: undefined, stale: false })
+  })
+
+  it('tells sessions the age of a view in a schema that they may not use', async () => {
+    await sales.script(
+      'create schema hidden; create materialized view hidden."Counts" as select count(*) as n from sales',
+    )
+    const hidden = { ...totals, schema: 'hidden', name: 'Counts' }
+    expect(await viewFreshness(sales.ada, hidden)).toMatchObject({ refreshedAt: undefined, stale: true })
+    await refreshView(sales.service, hidden)
+    expect(await viewFreshness(sales.ada, hidden)).toMatchObject({ refreshedAt: expect.any(Date), stale: false })
+    await expect(sql`select from hidden."Counts"`.execute(sales.ada)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    await expect(viewFreshness(sales.ada, { ...totals, name: 'nothing' })).rejects.toMatchObject({
+      code: 'QUERY_UNDEFINED_OBJECT',
+    })
   })
 
   it('refuses what is none, and remembers a hundred refreshes', async () => {
@@ -146,5 +164,42 @@ describe('Two who refresh', () => {
     })
     const both = await Promise.all([refreshView(sales.service, slow), refreshView(sales.service, slow)])
     expect(both, 'the control: without an age both do it').toHaveLength(2)
+  })
+
+  it('remember nothing of a refresh that was not tried: a lock that was not had in time, a cancel', async () => {
+    const remembered = async () =>
+      (await sql<{ n: number }>`select count(*)::int as n from tenon.view_refreshes`.execute(sales.service)).rows
+    const before = await remembered()
+    await sales.script('begin; select from slow')
+    const impatient = sales.service.transaction().execute(async (trx) => {
+      await sql`set local lock_timeout = '50ms'`.execute(trx)
+      await refreshView(trx, slow)
+    })
+    await expect(impatient).rejects.toMatchObject({ code: 'TIMEOUT_LOCK' })
+    await sales.script('rollback')
+    await expect(refreshView(sales.service, slow, { signal: AbortSignal.timeout(100) })).rejects.toThrow()
+    expect(await remembered()).toEqual(before)
+    expect(await viewFreshness(sales.service, slow)).toMatchObject({ failure: undefined, stale: false })
+  })
+
+  it('a transaction that sees an older state says how old it is', async () => {
+    await sales.script('create materialized view counted as select count(*) as n from gate')
+    const counted = { ...totals, name: 'counted' }
+    const inserted = await sales.service
+      .transaction()
+      .setIsolationLevel('repeatable read')
+      .execute(async (trx) => {
+        await sql`select from gate`.execute(trx)
+        const { rows } = await sql<{ at: Date }>`select clock_timestamp() as at`.execute(trx)
+        await sales.script('insert into gate values (1)')
+        await refreshView(trx, counted)
+        return rows[0]?.at
+      })
+    expect(
+      (await sql<{ n: string }>`select n from counted`.execute(sales.service)).rows,
+      'the older state',
+    ).toMatchObject([{ n: expect.toSatisfy((n) => Number(n) === 0) }])
+    const { refreshedAt } = await viewFreshness(sales.service, counted)
+    expect(Number(refreshedAt)).toBeLessThanOrEqual(Number(inserted))
   })
 })
