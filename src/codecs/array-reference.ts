@@ -8,8 +8,17 @@ import {
   ParensNode,
 } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { binary, call, constant, expressionOf, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
-import { type Condition, isExpression, operandOf, ValueReference } from './value-reference.ts'
+import {
+  binary,
+  call,
+  constant,
+  expressionOf,
+  isExpression,
+  nodeOf,
+  parameter,
+  type Sql,
+} from '../kernel/expressions.ts'
+import { type Condition, operandOf, ValueReference } from './value-reference.ts'
 
 type ItemOf<T> = T extends readonly (infer Item)[] ? Item : never
 

@@ -4,6 +4,7 @@
  * Owns their text. Rows of tables as values, and records without a type, stay text.
  */
 import type { Codec, TextParser } from '../kernel/codec.ts'
+import { type AttributeForm, formOfName, formOfOid, inForm } from './attribute-form.ts'
 import { innerText, isTagged, type Prepare, quoteElement, refuseValue, TextReader } from './value-text.ts'
 
 /** The part of a composite that is not its attributes. */
@@ -15,21 +16,28 @@ export interface CompositeValue {
 export type Composite<T extends object = Readonly<Record<string, unknown>>> = Readonly<T> & CompositeValue
 
 /** An attribute: its name, or as metadata has it. With its type a value of json is a value; without one it has to be JSON text. */
-export type CompositeAttribute = string | { readonly name: string; readonly type: string }
+export type CompositeAttribute =
+  | string
+  | {
+      readonly name: string
+      readonly type: string
+      /** What lies beneath the domain, or the domain of its elements. */
+      readonly baseType?: string | undefined
+    }
 
-type IsJson = 'json' | 'jsonArray' | undefined
+type Attributes = readonly (readonly [name: string, form: AttributeForm])[]
 
 const layout = Symbol('layout')
 
 class CompositeRow implements CompositeValue {
   /** Off the prototype of one type: its attributes, so that the names of a row are its attributes and nothing else. */
-  declare readonly [layout]: readonly (readonly [name: string, json: IsJson])[]
+  declare readonly [layout]: Attributes
 
   toPostgres(prepare?: Prepare): string {
     // Attributes are own properties under their names.
     const row = this as unknown as Readonly<Record<string, unknown>>
-    const texts = this[layout].map(([name, json]) => {
-      const text = innerText(json === undefined ? row[name] : toJson(row[name], json), prepare)
+    const texts = this[layout].map(([name, form]) => {
+      const text = innerText(inForm(row[name], form), prepare)
       return text === null ? '' : quoteElement(text)
     })
     return `(${texts.join(',')})`
@@ -40,14 +48,8 @@ class CompositeRow implements CompositeValue {
   }
 }
 
-function toJson(value: unknown, json: IsJson): unknown {
-  if (value === null) return null
-  if (json === 'json') return JSON.stringify(value)
-  return Array.isArray(value) ? value.map((item) => toJson(item, 'json')) : value
-}
-
 /** Makes rows of one type. */
-function rowMaker(attributes: readonly (readonly [name: string, json: IsJson])[]) {
+function rowMaker(attributes: Attributes) {
   const prototype: CompositeRow = Object.create(CompositeRow.prototype, { [layout]: { value: attributes } })
   return (values: readonly unknown[]): CompositeRow => {
     const row: CompositeRow = Object.create(prototype)
@@ -64,7 +66,8 @@ function rowMaker(attributes: readonly (readonly [name: string, json: IsJson])[]
  *
  * @param attributes - all of the type in its order: `metadata.composites['public.address']`, or their names
  * @param values - by name; what is left out is null
- * @throws {TenonError} PARAMETER_INVALID when a value is not that of an attribute
+ * @throws {TenonError} PARAMETER_INVALID when a value is not that of an attribute, when the values are no object of them, or when an
+ * attribute is called `toPostgres`
  * @example
  * ```ts
  * const home = composite(['street', 'city'], { street: 'Main St 1', city: 'Bern' })
@@ -77,10 +80,16 @@ export function composite<T extends object>(
   attributes: readonly CompositeAttribute[],
   values: T,
 ): Composite<{ [Name in keyof T]: T[Name] }> {
-  const list = attributes.map((attribute): readonly [string, IsJson] =>
-    typeof attribute === 'string' ? [attribute, undefined] : [attribute.name, jsonOf(attribute.type)],
+  const list = attributes.map((attribute): readonly [string, AttributeForm] =>
+    typeof attribute === 'string'
+      ? [attribute, undefined]
+      : [attribute.name, formOfName(attribute.baseType ?? attribute.type)],
   )
   const names = new Set(list.map(([name]) => name))
+  if (names.has(selfWriter))
+    refuseValue('an attribute of a composite is called toPostgres', 'Pass the text of such a row, and read it as text.')
+  if (!isRecord(values))
+    refuseValue('the values of a composite are no object of its attributes', 'Pass { name: value }.')
   const stranger = Object.keys(values).some((name) => !names.has(name))
   if (stranger)
     refuseValue('a value of a composite is not that of an attribute', `Attributes: ${[...names].join(', ')}.`)
@@ -89,17 +98,19 @@ export function composite<T extends object>(
   return rowMaker(list)(given) as unknown as Composite<{ [Name in keyof T]: T[Name] }>
 }
 
-function jsonOf(type: string): IsJson {
-  return /^jsonb?$/.test(type) ? 'json' : /^jsonb?\[\]$/.test(type) ? 'jsonArray' : undefined
+/** A Map, a Date or a promise has no keys, and would be a row of nulls. */
+function isRecord(values: unknown): boolean {
+  if (typeof values !== 'object' || values === null) return false
+  return Object.keys(values).length > 0 || isTagged(values, 'Object') || isComposite(values)
 }
+
+/** The method that a value writes itself with. */
+const selfWriter = 'toPostgres'
 
 /** Whether a value is a row of a composite type. */
 export function isComposite(value: unknown): value is Composite {
   return isTagged(value, 'Composite')
 }
-
-// OIDs of the server's own json types and their arrays.
-const jsons: Readonly<Record<number, IsJson>> = { 114: 'json', 3802: 'json', 199: 'jsonArray', 3807: 'jsonArray' }
 
 /**
  * Reads values of composite types as objects of their attributes, which write themselves back; types with an attribute that is called
@@ -113,8 +124,8 @@ const jsons: Readonly<Record<number, IsJson>> = { 114: 'json', 3802: 'json', 199
 export const compositeCodec: Codec = {
   name: 'composite',
   parserOf: ({ kind, attributes = [] }, parserOf) => {
-    if (kind !== 'composite' || attributes.some(({ name }) => name === 'toPostgres')) return undefined
-    const make = rowMaker(attributes.map(({ name, type }) => [name, jsons[type]] as const))
+    if (kind !== 'composite' || attributes.some(({ name }) => name === selfWriter)) return undefined
+    const make = rowMaker(attributes.map(({ name, type, element }) => [name, formOfOid(type, element)] as const))
     let parsers: readonly TextParser[] | undefined
     return (text) => {
       parsers ??= attributes.map(({ type }) => parserOf(type))

@@ -1,8 +1,8 @@
 /** Operators and functions of the geometric types. */
 import type { AliasableExpression, Expression } from 'kysely'
-import { bound, nodeOf, type Sql } from '../kernel/expressions.ts'
-import { Circle, type GeometricValue, type Point } from './geometric.ts'
-import { type Condition, isExpression, operandOf, present, ValueReference } from './value-reference.ts'
+import type { Sql } from '../kernel/expressions.ts'
+import { Circle, type GeometricValue, type Point, sqlTypeOf } from './geometric.ts'
+import { type Condition, operandOf, present, ValueReference } from './value-reference.ts'
 
 type Operand = GeometricValue | Expression<unknown>
 
@@ -89,7 +89,5 @@ export class GeometricReference<T> extends ValueReference<T | null> {
 }
 
 function shape(value: Operand): Sql {
-  if (isExpression(value)) return nodeOf(value)
-  const { sqlType } = present(value)
-  return sqlType === undefined ? operandOf(value) : bound(value, sqlType)
+  return operandOf(value, sqlTypeOf(Object(present(value))))
 }

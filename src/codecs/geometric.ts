@@ -218,6 +218,13 @@ export class Circle extends Shape {
 /** Any of the geometric values. */
 export type GeometricValue = Point | Line | LineSegment | Box | Path | Polygon | Circle
 
+/** The type in SQL of a geometric value, whichever copy of the package made it; undefined of anything else. */
+export function sqlTypeOf(value: object): string | undefined {
+  const type = 'sqlType' in value ? value.sqlType : undefined
+  // It becomes part of the text, and what came as JSON may have a field of that name.
+  return typeof type === 'string' && Object.hasOwn(frames, type) ? type : undefined
+}
+
 function ordered(a: number, b: number): readonly [number, number] {
   return a < b || (Number.isNaN(b) && !Number.isNaN(a)) ? [a, b] : [b, a]
 }

@@ -1,8 +1,9 @@
 /** Operators and functions of hstore. */
 import type { AliasableExpression, Expression } from 'kysely'
-import { bound, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
+import { bound, isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import { Hstore } from './hstore.ts'
-import { type Condition, isExpression, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, operandOf, present, ValueReference } from './value-reference.ts'
+import { isTagged } from './value-text.ts'
 
 type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unknown>
 
@@ -91,5 +92,7 @@ export class HstoreReference extends ValueReference<Hstore | null> {
 function entriesOf(entries: Entries): Sql {
   if (isExpression(entries)) return nodeOf(entries)
   const given = present(entries)
-  return parameter(given instanceof Map ? given : Hstore.from(given as Readonly<Record<string, string | null>>))
+  // Of another copy of the package it is an Hstore too, and writes itself.
+  if (isTagged(given, 'Hstore')) return parameter(given)
+  return parameter(given instanceof Map ? new Hstore(given) : Hstore.from(given))
 }

@@ -1,6 +1,6 @@
 /** hstore: texts by keys, each of which may be null. */
 import type { Codec } from '../kernel/codec.ts'
-import { refuseText, refuseValue } from './value-text.ts'
+import { isTagged, refuseText, refuseValue } from './value-text.ts'
 
 /**
  * A value of hstore: a Map, so that no key means something else, `__proto__` included.
@@ -12,8 +12,11 @@ import { refuseText, refuseValue } from './value-text.ts'
  * ```
  */
 export class Hstore extends Map<string, string | null> {
-  /** Of the own keys of an object. @throws {TenonError} PARAMETER_INVALID when a value is neither text nor null */
+  /** Of the own keys of an object. @throws {TenonError} PARAMETER_INVALID when it is none, or a value is neither text nor null */
   static from(entries: Readonly<Record<string, string | null>>): Hstore {
+    // A Map or a Date has no keys of its own, and would be an hstore with nothing in it.
+    if (!isTagged(entries, 'Object'))
+      refuseValue('an hstore is made of what is no plain object', 'Of a Map it is made with new Hstore(map).')
     return new Hstore(Object.entries(entries))
   }
 

@@ -13,7 +13,8 @@ const brackets = new Set<unknown>(['[)', '[]', '(]', '()'])
 /**
  * A value of a range type. It is written wherever a value can be, and read where `createDatabase` has `rangeCodec`.
  *
- * Bounds are what the parser of the subtype gives. The infinities of dates and instants are JavaScript's, as they are in columns.
+ * Bounds are what the parser of the subtype gives. The infinities of dates and instants are JavaScript's, as they are in columns. A Date
+ * ends at the millisecond: a range that was read is written back with its microseconds, one that is made of its bounds is not.
  *
  * @example
  * ```ts
@@ -94,15 +95,18 @@ export class Range<T> {
     }
     const open = reader.take()
     if (open !== '[' && open !== '(') reader.fail()
-    const lower = reader.element(',)]')
+    const lowerText = reader.element(',)]')
     if (!reader.takes(',')) reader.fail()
-    const upper = reader.element(',)]')
+    const upperText = reader.element(',)]')
     const close = reader.take()
     if (close !== ']' && close !== ')') reader.fail()
     reader.skipSpaces()
-    const value = (of: string | null) => (of === null ? null : bound(of))
+    const lower = lowerText === null ? null : bound(lowerText)
+    const upper = upperText === null ? null : bound(upperText)
     // The two brackets are one of the four pairs.
-    return new Range(value(lower), value(upper), `${open}${close}` as RangeBounds, false)
+    const range = new Range(lower, upper, `${open}${close}` as RangeBounds, false)
+    keepFiner(range, [lowerText, upperText])
+    return range
   }
 
   /**
@@ -122,9 +126,11 @@ export class Range<T> {
   /** What a driver sends. */
   toPostgres(prepare?: Prepare): string {
     if (this.isEmpty) return 'empty'
-    const bound = (value: T | null) => (value === null ? '' : quoteElement(innerText(value, prepare) ?? ''))
+    const [lower, upper] = finerBounds.get(this) ?? []
+    const bound = (value: T | null, finer: FinerBound) =>
+      value === null ? '' : quoteElement(finerText(value, finer) ?? innerText(value, prepare) ?? '')
     const open = this.lowerInclusive ? '[' : '('
-    return `${open}${bound(this.lower)},${bound(this.upper)}${this.upperInclusive ? ']' : ')'}`
+    return `${open}${bound(this.lower, lower)},${bound(this.upper, upper)}${this.upperInclusive ? ']' : ')'}`
   }
 
   /** As PostgreSQL writes it; a Date is local time. */
@@ -139,6 +145,27 @@ export class Range<T> {
   get [Symbol.toStringTag](): string {
     return 'Range'
   }
+}
+
+/** A bound as the server wrote it, and the Date that was made of it. */
+type FinerBound = { readonly text: string; readonly time: number } | undefined
+
+/** Of ranges that were read: bounds of which a Date has lost something. Two within a millisecond are the same Date, with nothing between. */
+const finerBounds = new WeakMap<object, readonly [lower: FinerBound, upper: FinerBound]>()
+
+function keepFiner(range: Range<unknown>, [lower, upper]: readonly [string | null, string | null]): void {
+  const finer = [finerBound(range.lower, lower), finerBound(range.upper, upper)] as const
+  if (finer[0] !== undefined || finer[1] !== undefined) finerBounds.set(range, finer)
+}
+
+function finerBound(value: unknown, text: string | null): FinerBound {
+  if (text === null || !(value instanceof Date) || !/\.\d{4}/.test(text)) return undefined
+  return { text, time: value.getTime() }
+}
+
+/** Undefined of a Date that has been set to another time since. */
+function finerText(value: unknown, finer: FinerBound): string | undefined {
+  return finer !== undefined && value instanceof Date && value.getTime() === finer.time ? finer.text : undefined
 }
 
 /** Whether a value is a {@link Range}. */

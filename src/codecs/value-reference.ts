@@ -5,7 +5,7 @@
  */
 import type { AliasableExpression, AliasedExpression, Expression, OperationNode, SqlBool } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
-import { binary, bound, call, expressionOf, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
+import { binary, bound, call, expressionOf, isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 
 /** A condition for `where`. */
 export type Condition = AliasableExpression<SqlBool>
@@ -48,10 +48,6 @@ export abstract class ValueReference<T> implements AliasableExpression<T> {
   protected calling<R>(name: string, ...more: readonly Sql[]): AliasableExpression<R> {
     return expressionOf(call(name, this.#node, ...more))
   }
-}
-
-export function isExpression(value: unknown): value is Expression<unknown> {
-  return typeof value === 'object' && value !== null && 'toOperationNode' in value
 }
 
 /** An operand: an expression as it is, a value bound. @throws {TenonError} QUERY_FILTER when it is null or undefined */

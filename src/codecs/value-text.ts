@@ -170,7 +170,8 @@ function arrayText(items: readonly unknown[]): string {
     const text = item === undefined ? null : innerText(item)
     return text === null ? 'NULL' : `"${text.replace(/["\\]/g, '\\$&')}"`
   })
-  return `{${texts.join(',')}}`
+  const first = items.flat(Number.POSITIVE_INFINITY).find((item) => item !== null && item !== undefined)
+  return `{${texts.join(isTagged(first, 'Box') ? ';' : ',')}}`
 }
 
 /** @throws {TenonError} QUERY_DATA */

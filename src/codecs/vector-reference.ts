@@ -1,7 +1,7 @@
 /** Distances of pgvector. */
 import type { AliasableExpression, Expression } from 'kysely'
-import { nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
-import { isExpression, present, ValueReference } from './value-reference.ts'
+import { isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
+import { present, ValueReference } from './value-reference.ts'
 import { type SparseVector, Vector } from './vector.ts'
 
 type Operand = Vector | SparseVector | readonly number[] | Expression<unknown>

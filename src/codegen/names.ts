@@ -34,7 +34,7 @@ const taken = [
   'Pick Promise Readonly ReadonlyArray Record RegExp Required Set String Symbol Uint8Array',
   'ColumnType Generated GeneratedAlways DB Circle Int8 Interval JsonArray JsonColumn JsonInput JsonObject JsonPrimitive JsonValue',
   'Numeric Point PointColumn PostgresInterval Timestamp TimestampText Bytes CalendarDate CircleColumn Money Selectable',
-  'ArgumentMetadata Callable CheckMetadata ColumnMetadata DomainMetadata ForeignKeyAction ForeignKeyMetadata FunctionMetadata Functions',
+  'ArgumentMetadata AttributeMetadata Callable CheckMetadata ColumnMetadata DomainMetadata ForeignKeyAction ForeignKeyMetadata FunctionMetadata Functions',
   'FunctionsOfName IndexKeyMetadata IndexMetadata Metadata ParserChoices PolicyMetadata Signature Table TableMetadata Tables Truth TextEncoder',
   'UniqueKeyMetadata',
 ].flatMap((line) => line.split(' '))

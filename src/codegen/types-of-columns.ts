@@ -92,7 +92,13 @@ export class TypeReader {
         arrays: [...this.#arrays].sort(),
         enums: of('e', ({ labels = [] }) => labels),
         domains: of('d', toDomain),
-        composites: of('c', ({ attributes = [] }) => attributes.map(({ name, sqlType }) => ({ name, type: sqlType }))),
+        composites: of('c', ({ attributes = [] }) =>
+          attributes.map((attribute) => ({
+            name: attribute.name,
+            type: attribute.sqlType,
+            ...this.#baseOf(this.resolve(attribute)),
+          })),
+        ),
         ranges: of('r', (type) => ({
           subtype: nameOf(this.#types.get(type.subtype ?? '')),
           ...(type.multirange === undefined ? {} : { multirange: type.multirange }),
@@ -130,6 +136,12 @@ export class TypeReader {
     const schemaName = this.#names.take(domain.name)
     this.#domains.set(domain.oid, { schemaName, use, input: inner.shape.input, checks })
     return { ...use, shape: { ...inner.shape, input: schemaName } }
+  }
+
+  /** What lies beneath the domain that an attribute, or an element of it, is of. */
+  #baseOf({ base, element, typeName }: TypeUse): { readonly baseType?: string } {
+    const own = element?.base ?? base
+    return nameOf(own) === typeName ? {} : { baseType: `${nameOf(own)}${element === undefined ? '' : '[]'}` }
   }
 
   #shape(type: CatalogType, typmod: number): Shape {

@@ -10,7 +10,9 @@ import { driverError } from './driver-errors.ts'
 import type { Facts } from './facts.ts'
 import { brokenOut } from './statement-rules.ts'
 import { rollbackStep } from './steps.ts'
+import { ValueParsers } from './value-parsers.ts'
 import { type ErrorReport, serverErrorFields } from './wire/backend-messages.ts'
+import { OutdatedTypes } from './wire/held-rows.ts'
 import type { Line, Outcome } from './wire/line.ts'
 import { type Pace, RoundTripTime } from './wire/pace.ts'
 import type { Step, StepResult, TransactionStatus, WireUnit } from './wire/unit.ts'
@@ -122,11 +124,13 @@ export class Runner {
         ;({ unit, loss } = outcome)
       }
     }
-    if (unit.error === undefined && loss === undefined && unit.failure === undefined && !unit.copy) {
+    if (unit.error === undefined && loss === undefined && isReadable(unit.failure) && !unit.copy) {
       if (options.pace !== undefined) this.#time(options.pace, outcome)
-      if (options.stands === undefined || options.stands.status === unit.status) return unit.results
-      this.line.end({ reason: 'destroyed' })
-      throw brokenOut(options.stands.what)
+      if (options.stands !== undefined && options.stands.status !== unit.status) {
+        this.line.end({ reason: 'destroyed' })
+        throw brokenOut(options.stands.what)
+      }
+      if (unit.failure === undefined || (await this.#readHeld(unit))) return unit.results
     }
     const answered = unit.failure === undefined && !unit.copy
     if (answered && options.essential !== undefined && unit.at >= options.essential) {
@@ -136,6 +140,22 @@ export class Runner {
     const failure = this.#failure(outcome, options)
     const item = unit.error === undefined ? undefined : steps[unit.at]?.item
     throw item === undefined ? failure : inBatchItem(failure, item)
+  }
+
+  /**
+   * Reads the rows that came under types which had changed, or were made, since these were asked for. The statement is not sent again: what
+   * it wrote is written. False when a row still cannot be read.
+   */
+  async #readHeld(unit: WireUnit): Promise<boolean> {
+    // Twice, because the first time somebody else may have asked meanwhile, and before the change.
+    for (let i = 0; i < 2 && unit.failure instanceof OutdatedTypes; i++) {
+      const { owner, times } = unit.failure
+      if (!(owner instanceof ValueParsers)) return false
+      if (owner.times === times) this.shared.roundTrips++
+      if (!(await owner.relearn(this.line, times))) return false
+      unit.readHeld()
+    }
+    return unit.failure === undefined
   }
 
   /** Whether a failed unit left nothing behind, so that it can be sent once more. */
@@ -179,6 +199,7 @@ export class Runner {
     }
     if (loss !== undefined) return this.#loss(loss.reason, loss.cause, options.commits === true && sent)
     const { failure } = unit
+    if (failure instanceof OutdatedTypes) return unreadable(failure, options.commits === true)
     if (failure instanceof Error && 'code' in failure && failure.code === 'ERR_STRING_TOO_LONG') {
       return new TenonError({
         code: 'LIMIT_RESULT',
@@ -214,6 +235,24 @@ export class Runner {
       cause,
     })
   }
+}
+
+/** Of no failure, and of one that asking for the types again may mend. */
+function isReadable(failure: unknown): boolean {
+  return failure === undefined || failure instanceof OutdatedTypes
+}
+
+/** What the server's own error cannot say: whether the statement is to be sent again. */
+function unreadable({ cause }: OutdatedTypes, commits: boolean): TenonError {
+  return new TenonError({
+    code: 'QUERY_DATA',
+    message: 'the result has a value that is not of its type as the catalog has it',
+    hint: commits
+      ? 'The statement was carried out and is committed: read what it wrote, and do not send it again.'
+      : 'The type was made or changed meanwhile: run the query, or the whole transaction, again.',
+    retryable: !commits,
+    cause,
+  })
 }
 
 /** Class 08 and 57P: the connection is going away, whatever became of the statement. */

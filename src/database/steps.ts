@@ -60,6 +60,21 @@ export const hideSchemasStep: Step = {
   values: [],
 }
 
+const undoSavepoint = ['rollback to savepoint tenon_types', 'release savepoint tenon_types'].map(controlStep)
+
+/** Steps inside of somebody's transaction that leave nothing in it, a setting or an error least of all. */
+export const inSavepoint = {
+  around: (steps: readonly Step[]): readonly Step[] => [
+    controlStep('savepoint tenon_types'),
+    ...steps,
+    ...undoSavepoint,
+  ],
+  /** How many steps stand in front. */
+  before: 1,
+  /** What follows where one of the steps failed. */
+  undo: undoSavepoint as readonly Step[],
+}
+
 /** Characteristics of a transaction, absent or undefined where the server's default holds. */
 export interface BeginSettings {
   readonly isolationLevel?: string | undefined

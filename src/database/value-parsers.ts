@@ -1,7 +1,8 @@
 /**
  * Parsers of values as generated metadata declares them, for one database object alone: pg's global registry is never touched.
  *
- * Owns the choices for int8, numeric, dates and timestamps, and arrays of every type. All other types keep the client's own parser.
+ * Owns the choices for int8, numeric, dates and timestamps, and arrays of every type, and what is known of the database's types. All other
+ * types keep the client's own parser.
  */
 import pg from 'pg'
 import { checks } from '../generated/checks.ts'
@@ -11,8 +12,9 @@ import { TenonError } from '../kernel/errors.ts'
 import type { Metadata, ParserChoices } from '../kernel/metadata.ts'
 import { fromServerError } from '../kernel/server-error.ts'
 import type { Lease } from './lines.ts'
-import { hideSchemasStep } from './steps.ts'
+import { hideSchemasStep, inSavepoint } from './steps.ts'
 import { serverErrorFields, type TypeParser, type TypeParsers } from './wire/backend-messages.ts'
+import { OutdatedTypes } from './wire/held-rows.ts'
 import type { Line } from './wire/line.ts'
 import { encodeParameters } from './wire/parameters.ts'
 import type { Step, WireUnit } from './wire/unit.ts'
@@ -22,6 +24,13 @@ const int8 = 20
 const numeric = 1700
 const date = 1082
 const timestamps = [1114, 1184]
+/** Lower ones are of the server itself: FirstNormalObjectId. */
+const firstOfDatabase = 16_384
+/**
+ * A composite that has as many attributes as before, but others, cannot be told by its text: types that are older than this are asked for
+ * again before one is read.
+ */
+const longestKnownMs = 60_000
 
 type ArrayType = readonly [array: number, element: number, delimiter: string]
 
@@ -30,20 +39,29 @@ export class ValueParsers {
   readonly #scalars: ReadonlyMap<number, TypeParser>
   readonly #elements: readonly string[]
   readonly #codecs: readonly Codec[]
+  /** Types that generated code has values of. */
+  readonly #expected: ReadonlySet<string>
   readonly #arrays = new Map<number, ArrayType>()
   readonly #coded = new Map<number, CodecType>()
   readonly #codedNames = new Map<string, number>()
+  /** Every type of the database that values have; others were made since, or are rows of tables. */
+  readonly #listed = new Set<number>()
+  /** Types that results had and that were not listed. */
+  readonly #wanted = new Set<number>()
   #known = false
-  /** How often types were learned: parsers are made of what was known. */
+  /** Parsers are made of what was known then. */
   #times = 0
-  /** The highest oid when the types were asked for: a higher one is of a type that was made since. */
-  #newest = 0
+  #learnedAt = 0
 
   /** @param metadata - without it all but what codecs read keeps the client's own parser */
-  constructor(metadata: Pick<Metadata, 'parsers' | 'arrays'> | undefined, codecs: readonly Codec[] = []) {
+  constructor(
+    metadata: Pick<Metadata, 'parsers' | 'arrays' | 'composites' | 'ranges'> | undefined,
+    codecs: readonly Codec[] = [],
+  ) {
     this.#scalars = metadata === undefined ? new Map() : scalarParsers(metadata.parsers)
     this.#elements = metadata?.arrays ?? []
     this.#codecs = codecs
+    this.#expected = new Set([...Object.keys(metadata?.composites ?? {}), ...Object.keys(metadata?.ranges ?? {})])
   }
 
   /**
@@ -69,7 +87,12 @@ export class ValueParsers {
 
   /** Lets a line parse as declared, once the oids are known. */
   overlay(line: Line): void {
-    line.overlay(this, this.#over)
+    line.overlay(this, this.#overLine)
+  }
+
+  /** How often types were learned. */
+  get times(): number {
+    return this.#times
   }
 
   /** Whether the oids of the types are known. */
@@ -79,7 +102,8 @@ export class ValueParsers {
 
   /** The question, to follow {@link hideSchemasStep} in a unit. */
   step(): Step {
-    return { text: checks.types, name: '', values: encodeParameters([this.#elements, this.#codecs.length > 0], {}) }
+    const values = [this.#elements, this.#codecs.length > 0, [...this.#wanted]]
+    return { text: checks.types, name: '', values: encodeParameters(values, {}) }
   }
 
   /** The parser of a type by name, for values that come inside of JSON as the text that PostgreSQL gives. */
@@ -87,10 +111,18 @@ export class ValueParsers {
     const plain = parserByName(typeName, array, (oid) => this.#scalars.get(oid))
     if (this.#codecs.length === 0) return plain
     // Asked for before the query, and with it the types, went to the server.
-    let found: TypeParser | undefined
+    let times = -1
+    let found = plain
     return (text) => {
-      found ??= this.#codedByName(typeName, array) ?? plain
-      return found(text)
+      if (times !== this.#times) found = this.#codedByName(typeName, array) ?? plain
+      times = this.#times
+      // It was made, or made anew, since the types were asked for.
+      if (found === plain && this.#expected.has(typeName)) throw this.#tooLate()
+      try {
+        return found(text)
+      } catch (error) {
+        throw error instanceof OutdatedTypes ? this.#tooLate(error) : error
+      }
     }
   }
 
@@ -101,6 +133,36 @@ export class ValueParsers {
     return array ? (text) => readArray(text, parse, typeName === 'pg_catalog.box' ? ';' : ',') : parse
   }
 
+  /** Nothing can be asked where values inside of JSON are read, which only queries have: the next one asks first. */
+  #tooLate({ cause }: { readonly cause?: unknown } = {}): TenonError {
+    this.#known = false
+    return new TenonError({
+      code: 'QUERY_DATA',
+      message: 'a value inside of JSON is not of its type as it was when the types of the database were read',
+      hint: 'Run the query again: the types are read again first.',
+      retryable: true,
+      cause,
+    })
+  }
+
+  /**
+   * Asks for the types again over a line that has just brought values of types that are not known as they are now. Inside of a transaction
+   * it stays as it is, whatever comes of this.
+   *
+   * @param times - {@link OutdatedTypes.times}: nothing is asked when somebody has since
+   * @returns whether the types are known better than before
+   */
+  async relearn(line: Line, times: number): Promise<boolean> {
+    if (times !== this.#times) return true
+    const steps = [hideSchemasStep, this.step()]
+    const { around, undo, before } = inSavepoint
+    const isInside = line.status !== 'I'
+    const { unit, loss } = await line.run(isInside ? around(steps) : steps)
+    if (loss === undefined && unit.error === undefined) this.learn(unit, isInside ? before + 1 : 1)
+    else if (loss === undefined && isInside) await line.run(undo)
+    return times !== this.#times
+  }
+
   /** The answer; without one nothing is known. */
   learn(unit: WireUnit, step: number): void {
     const row = unit.error === undefined ? unit.results[step]?.rows[0] : undefined
@@ -108,18 +170,20 @@ export class ValueParsers {
     this.#arrays.clear()
     this.#coded.clear()
     this.#codedNames.clear()
+    this.#listed.clear()
     // sql/checks/types.sql has exactly these shapes.
-    for (const type of row.types as readonly ArrayType[]) this.#arrays.set(type[0], type)
-    for (const type of row.coded as readonly CodecType[]) {
+    for (const type of read(row.types) as readonly ArrayType[]) this.#arrays.set(type[0], type)
+    for (const type of read(row.coded) as readonly CodecType[]) {
       this.#coded.set(type.oid, type)
       this.#codedNames.set(`${type.schema}.${type.name}`, type.oid)
     }
-    this.#newest = Number(row.newest)
+    for (const oid of read(row.listed) as readonly number[]) this.#listed.add(oid)
+    this.#learnedAt = performance.now()
     this.#times++
     this.#known = true
   }
 
-  readonly #over = (inner: TypeParsers): TypeParsers => {
+  #over(inner: TypeParsers, keepsRows: boolean): TypeParsers {
     const made = new Map<number, TypeParser>()
     let times = this.#times
     const parserOf = (oid: number): TypeParser => {
@@ -127,19 +191,22 @@ export class ValueParsers {
       times = this.#times
       let parse = made.get(oid)
       if (parse === undefined) {
-        parse = this.#make(oid, parserOf, inner)
-        // What is not known yet may be by the next time.
-        if (oid <= this.#newest) made.set(oid, parse)
+        parse = this.#make(oid, { inner, parserOf, keepsRows })
+        made.set(oid, parse)
       }
       return parse
     }
     return parserOf
   }
 
-  /** Without a connection: on top of pg's own. */
-  readonly #own = this.#over((oid) => pg.types.getTypeParser(oid, 'text') as TypeParser)
+  /** Over a connection's own. */
+  readonly #overLine = (inner: TypeParsers): TypeParsers => this.#over(inner, true)
 
-  #make(oid: number, parserOf: TypeParsers, inner: TypeParsers): TypeParser {
+  /** Without a connection: on top of pg's own. */
+  readonly #own = this.#over((oid) => pg.types.getTypeParser(oid, 'text') as TypeParser, false)
+
+  #make(oid: number, reading: Reading): TypeParser {
+    const { inner, parserOf } = reading
     const scalar = this.#scalars.get(oid)
     if (scalar !== undefined) return scalar
     const array = this.#arrays.get(oid)
@@ -151,24 +218,51 @@ export class ValueParsers {
     const coded = this.#coded.get(oid)
     for (const codec of coded === undefined ? [] : this.#codecs) {
       const parse = codec.parserOf(coded as CodecType, parserOf)
-      if (parse !== undefined) return parse
+      if (parse !== undefined) return coded?.kind === 'composite' ? this.#changing(oid, parse, reading) : parse
     }
-    return oid > this.#newest ? this.#newer(oid, parserOf, inner(oid)) : inner(oid)
+    return oid < firstOfDatabase || this.#listed.has(oid) ? inner(oid) : this.#unlisted(oid, parserOf)
   }
 
-  /** Of a type that was made after the types were asked for: they are asked for again, and what could be of another form is not given as text. */
-  #newer(oid: number, parserOf: TypeParsers, own: TypeParser): TypeParser {
+  /** Of a type that can be changed: what was described before is read as it is known now, and what does not fit is asked for again. */
+  #changing(oid: number, parse: TypeParser, { parserOf, keepsRows }: Reading): TypeParser {
+    const times = this.#times
     return (text) => {
-      if (oid <= this.#newest) return parserOf(oid)(text)
-      this.#known = false
-      if (!(this.#codecs.length > 0 ? /^(?:[{[(<"]|empty$)/ : /^\{/).test(text)) return own(text)
-      throw new TenonError({
-        code: 'QUERY_DATA',
-        message: 'the result has a type that was made after the types of the database were read',
-        hint: 'Run the query again: the types are read again first.',
-      })
+      if (times !== this.#times) return parserOf(oid)(text)
+      if (performance.now() - this.#learnedAt > longestKnownMs) {
+        if (keepsRows) throw new OutdatedTypes(this, times)
+        this.#known = false
+      }
+      try {
+        return parse(text)
+      } catch (cause) {
+        throw cause instanceof OutdatedTypes ? cause : new OutdatedTypes(this, times, cause)
+      }
     }
   }
+
+  /** Of a type that was made after the types were asked for. */
+  #unlisted(oid: number, parserOf: TypeParsers): TypeParser {
+    const times = this.#times
+    return (text) => {
+      if (times !== this.#times) return parserOf(oid)(text)
+      this.#wanted.add(oid)
+      throw new OutdatedTypes(this, times)
+    }
+  }
+}
+
+/** How the types of one connection are read, or those inside of JSON. */
+interface Reading {
+  /** The connection's own parsers. */
+  readonly inner: TypeParsers
+  readonly parserOf: TypeParsers
+  /** Whoever reads keeps rows until types have been asked for again. */
+  readonly keepsRows: boolean
+}
+
+/** A connection's own parsers may leave jsonb as text. */
+function read(json: unknown): unknown {
+  return typeof json === 'string' ? JSON.parse(json) : json
 }
 
 /** Types of the server that pg does not leave as text. */

@@ -18,10 +18,17 @@ export type Given = ReadonlyMap<string, unknown>
  */
 export function readArguments(callable: FunctionsOfName, given: unknown): Given {
   assertCallable(callable)
-  if (typeof given !== 'object' || given === null || Array.isArray(given) || isExpression(given))
-    throw refusal(callable, 'the arguments are no plain object', 'Pass { name: value }.')
+  if (!isPlain(given)) throw refusal(callable, 'the arguments are no plain object', 'Pass { name: value }.')
   // A map, because an argument may be called `constructor`, which every object has.
   return new Map(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+/** What is none, such as a Date, a Map or a promise that nobody waited for, has no keys, and would be taken for no arguments at all. */
+function isPlain(given: unknown): given is object {
+  if (typeof given !== 'object' || given === null || isExpression(given)) return false
+  const prototype: object | null = Object.getPrototypeOf(given)
+  // Of another realm, too: an object whose prototype has none itself.
+  return prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'hasOwnProperty'))
 }
 
 /**

@@ -40,12 +40,15 @@ export function canBe(value: unknown, argument: ArgumentMetadata | undefined): b
   if (kind === undefined) return false
   if (type.endsWith('[]')) return kind === 'array'
   const name = type.startsWith(servers) ? type.slice(servers.length) : ''
-  // A type that is not listed may have a codec, whose values are objects that write themselves.
-  if (kind === 'object' && writesItself(value)) return !Object.hasOwn(kindsByType, name)
+  // A type that is not listed may have a codec, whose values are objects that write themselves; so are pg's of intervals, without a tag.
+  if (kind === 'object' && writesItself(value))
+    return !Object.hasOwn(kindsByType, name) || (name === 'interval' && hasNoTag(value))
   return (kindsByType[name] ?? ['string']).includes(kind)
 }
 
 const servers = 'pg_catalog.'
+
+const hasNoTag = (value: unknown) => Object.prototype.toString.call(value) === '[object Object]'
 
 function writesItself(value: unknown): boolean {
   return typeof value === 'object' && value !== null && 'toPostgres' in value && typeof value.toPostgres === 'function'
@@ -84,14 +87,14 @@ export function typeOfValue(value: unknown): string | undefined {
     case 'bytes':
       return 'bytea'
     case 'object':
-      return 'jsonb'
+      return writesItself(value) ? undefined : 'jsonb'
     case 'array': {
       const items = (value as readonly unknown[]).filter((item) => item !== null)
       const types = new Set(items.map(typeOfValue))
-      const [type, other] = types
+      const [type] = types
       const numbers = types.size === 2 && types.has('int4') && types.has('float8')
       if (numbers) return 'float8[]'
-      return type === undefined || other !== undefined || type.endsWith('[]') ? undefined : `${type}[]`
+      return type === undefined || types.size > 1 || type.endsWith('[]') ? undefined : `${type}[]`
     }
     default:
       return undefined

@@ -169,9 +169,9 @@ select pg_catalog.jsonb_build_object(
 `,
   types: `-- Purpose: what a pool has to know of types to parse their values: the arrays that generated metadata names, their element types, and what
 --   lies beneath domains; with codecs also the types that those may read, and their arrays.
--- Parameters: $1 text[] = element types as schema.name; $2 boolean = whether there are codecs.
+-- Parameters: $1 text[] = element types as schema.name; $2 boolean = whether there are codecs; $3 oid[] = types that results had.
 -- Returns: one row: \`types\` jsonb, arrays of array type, element type beneath every domain, delimiter; \`coded\` jsonb, types as
---   src/kernel/codec.ts has them; \`newest\` oid, the highest of all types.
+--   src/kernel/codec.ts has them; \`listed\` jsonb, the types of the database but for rows of tables, which are many, save those of $3.
 -- Privilege: none.
 -- Runs with search_path = '', so that operators are PostgreSQL's own.
 -- Oldest PostgreSQL: 15.
@@ -203,9 +203,12 @@ coded as (
   )
 ),
 attributes as (
-  select a.attrelid, a.attnum, a.attname, coalesce(p.base, a.atttypid) as type
+  select a.attrelid, a.attnum, a.attname, t.oid as type,
+    case when t.typcategory = 'A' then coalesce(i.base, t.typelem) end as element
   from pg_catalog.pg_attribute as a
   left join plain as p on p.domain = a.atttypid
+  join pg_catalog.pg_type as t on t.oid = coalesce(p.base, a.atttypid)
+  left join plain as i on i.domain = t.typelem
   where a.attrelid in (select c.typrelid from coded as c where c.typtype = 'c') and a.attnum > 0 and not a.attisdropped
 ),
 elements as (
@@ -219,6 +222,17 @@ elements as (
   from elements as e
   join pg_catalog.pg_type as b on b.oid = e.typbasetype
   where e.typtype = 'd'
+),
+-- Those of the database itself begin at FirstNormalObjectId.
+listed as (
+  select t.oid
+  from pg_catalog.pg_type as t
+  left join pg_catalog.pg_type as i on i.oid = t.typelem and t.typcategory = 'A'
+  left join pg_catalog.pg_class as c on c.oid = coalesce(nullif(t.typrelid, 0::pg_catalog.oid), i.typrelid)
+  where t.oid >= 16384::pg_catalog.oid and (
+    c.relkind is null or c.relkind = 'c' or t.oid = any ($3::pg_catalog.oid[])
+    or t.oid in (select a.type from attributes as a) or t.oid in (select e.oid from elements as e)
+  )
 )
 select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::bigint, e.oid::bigint, e.typdelim)), '[]') as types,
   (select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
@@ -229,12 +243,16 @@ select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::
     'extension', c.extname,
     'subtype', c.subtype::bigint,
     'attributes', case when c.typtype = 'c' then (
-      select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('name', a.attname, 'type', a.type::bigint) order by a.attnum), '[]')
+      select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        'name', a.attname,
+        'type', a.type::bigint,
+        'element', a.element::bigint
+      ) order by a.attnum), '[]')
       from attributes as a
       where a.attrelid = c.typrelid
     ) end
   ))), '[]') from coded as c) as coded,
-  (select max(oid) from pg_catalog.pg_type)::bigint as newest
+  (select coalesce(pg_catalog.jsonb_agg(l.oid::bigint), '[]') from listed as l) as listed
 from elements as e
 where e.typtype <> 'd'
 `,

@@ -19,8 +19,8 @@ export interface CodecType {
   readonly extension?: string
   /** Of a range or multirange: the type of its bounds, beneath every domain. */
   readonly subtype?: number
-  /** Of a composite: its attributes, in order, with types beneath every domain. */
-  readonly attributes?: readonly { readonly name: string; readonly type: number }[]
+  /** Of a composite: its attributes, in order, with types beneath every domain; of an array the type of its elements too. */
+  readonly attributes?: readonly { readonly name: string; readonly type: number; readonly element?: number }[]
 }
 
 /** Turns the text form of a value into what the application gets. */
@@ -31,7 +31,8 @@ export interface Codec {
   /** Its name in messages, and in the option `codecs` of the code generator. */
   readonly name: string
   /**
-   * The parser of a type; undefined when it is not this codec's.
+   * The parser of a type; undefined when it is not this codec's. One of a composite throws where the text has other attributes than the
+   * type: it may have been changed, and is asked for again.
    *
    * @param parserOf - of another type, such as that of the bounds of a range
    */

@@ -214,6 +214,15 @@ export interface DomainMetadata {
   readonly checks: readonly { readonly name: string; readonly expression: string }[]
 }
 
+/** An attribute of a composite type. */
+export interface AttributeMetadata {
+  readonly name: string
+  /** As SQL has it. */
+  readonly type: string
+  /** Of a domain, or of an array of one: what lies beneath, schema and name, with `[]` for an array. */
+  readonly baseType?: string
+}
+
 /** Everything that generated code says of a schema. */
 export interface Metadata<DB = unknown> {
   /** {@link metadataFormat} of the version that wrote it. */
@@ -232,8 +241,8 @@ export interface Metadata<DB = unknown> {
   /** Labels in order, by `schema.name`. */
   readonly enums: Readonly<Record<string, readonly string[]>>
   readonly domains: Readonly<Record<string, DomainMetadata>>
-  /** Attributes with their types, by `schema.name`. */
-  readonly composites: Readonly<Record<string, readonly { readonly name: string; readonly type: string }[]>>
+  /** Attributes in order, by `schema.name`. */
+  readonly composites: Readonly<Record<string, readonly AttributeMetadata[]>>
   /** The subtype, by `schema.name`. */
   readonly ranges: Readonly<Record<string, { readonly subtype: string; readonly multirange?: string }>>
   readonly tables: Readonly<Record<string, TableMetadata>>

@@ -2,6 +2,7 @@
 
 export {
   type ArgumentMetadata,
+  type AttributeMetadata,
   assertMetadata,
   type CheckMetadata,
   type ColumnMetadata,

@@ -43,6 +43,12 @@ describe('ranges', () => {
     expectTypeOf(Range.parse('[1,5)', Number)).toEqualTypeOf<Range<number>>()
     expectTypeOf(range(eb.ref('during')).lower()).toEqualTypeOf<AliasableExpression<Date | null>>()
     expectTypeOf(multirange(eb.ref('spans')).span()).toEqualTypeOf<AliasableExpression<Range<number> | null>>()
+    expectTypeOf(multirange(eb.ref('spans')).union(Range.of(1, 2))).toEqualTypeOf<
+      AliasableExpression<Multirange<number> | null>
+    >()
+    expectTypeOf(range(eb.ref('during')).union(Range.of(new Date(), null))).toEqualTypeOf<
+      AliasableExpression<Range<Date> | null>
+    >()
     expectTypeOf(range(eb.ref('during')).overlaps(Range.of(new Date(), null))).toEqualTypeOf<
       AliasableExpression<SqlBool>
     >()
@@ -54,6 +60,14 @@ describe('ranges', () => {
     range(eb.ref('during')).overlaps(Range.of(1, 2))
     // @ts-expect-error a number
     range(eb.ref('during')).contains(5)
+    // @ts-expect-error the server takes a value beside a range for one
+    range(eb.ref('during')).overlaps(Multirange.of(Range.of(new Date(), null)))
+    // @ts-expect-error as above
+    range(eb.ref('during')).contains(Multirange.of(Range.of(new Date(), null)))
+    // @ts-expect-error there is nothing to merge with
+    range(eb.ref('during')).span()
+    // @ts-expect-error a multirange is merged by itself
+    multirange(eb.ref('spans')).span(Range.of(1, 2))
     // @ts-expect-error no element
     Multirange.of(1)
     // @ts-expect-error no such bounds

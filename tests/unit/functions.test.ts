@@ -1,6 +1,8 @@
 /** The SQL of calls, and what is refused without a server. */
+import { runInNewContext } from 'node:vm'
 import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
 import { describe, expect, it } from 'vitest'
+import { Multirange, Vector } from '../../src/codecs/index.ts'
 import { aggregateCall, call, functionCall, functionRows, operator, overload } from '../../src/functions/index.ts'
 import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../../src/kernel/metadata.ts'
 
@@ -108,6 +110,42 @@ describe('a call', () => {
     expect(sqlOf((eb) => operator(eb.ref('id' as never), near, '(1,m)').as('x')).sql).toBe(
       'select "id" operator("od""d".<~>) cast($1 as "public"."measure") as "x"',
     )
+  })
+
+  it('takes an object of its arguments, and nothing that has no keys for none', async () => {
+    const optional = callable<{ arguments: { a?: number }; returns: number }>({
+      arguments: [input('a', 'pg_catalog.int4', { optional: true })],
+    })
+    class Given {
+      a = 1
+    }
+    const wrong = [
+      new Date(),
+      new Map([['a', 1]]),
+      new Set(),
+      [],
+      Promise.resolve({ a: 1 }),
+      /a/,
+      new Given(),
+      null,
+      'a',
+      1,
+    ]
+    for (const given of [...wrong, Object.create({ a: 1 }), () => 1])
+      await expect(call(db, optional, given as never)).rejects.toMatchObject({ code: 'FUNCTION_ARGUMENTS' })
+    const args = 'select "public"."f"("a" => cast($1 as "pg_catalog"."int4")) as "x"'
+    for (const given of [{ a: 1 }, Object.assign(Object.create(null), { a: 1 }), runInNewContext('({ a: 1 })')])
+      expect(sqlOf(functionCall(optional, given).as('x')).sql).toBe(args)
+  })
+
+  it('leaves the type of a value that writes itself to the server, where the function takes any', () => {
+    const any = callable<{ arguments: { value: unknown }; returns: unknown }>({
+      arguments: [input('value', 'pg_catalog.anyelement')],
+    })
+    const written = (value: unknown) => sqlOf(functionCall(any, { value }).as('x')).sql
+    expect(written(Vector.of([1]))).toBe('select "public"."f"("value" => $1) as "x"')
+    expect(written([{ a: 1 }, Multirange.of()])).toBe('select "public"."f"("value" => $1) as "x"')
+    expect(written({ a: 1 })).toBe('select "public"."f"("value" => cast($1 as "pg_catalog"."jsonb")) as "x"')
   })
 
   it('is refused with the signatures and without a value', async () => {

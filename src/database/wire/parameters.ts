@@ -200,8 +200,9 @@ function arrayLiteral(array: readonly unknown[], depth: number): string {
 function delimiterOf(array: readonly unknown[]): string {
   let item = array.find((each) => each !== null && each !== undefined)
   for (let depth = 0; Array.isArray(item) && depth < 8; depth++) item = item.find((each) => each !== null)
-  const own = typeof item === 'object' && item !== null && 'arrayDelimiter' in item ? item.arrayDelimiter : undefined
-  return own === ';' ? own : ','
+  // An own property of that name is an attribute of a composite, or a key of json.
+  if (typeof item !== 'object' || item === null || Object.hasOwn(item, 'arrayDelimiter')) return ','
+  return 'arrayDelimiter' in item && item.arrayDelimiter === ';' ? ';' : ','
 }
 
 /** An item of an array literal. */

@@ -14,6 +14,7 @@ import {
   readRowDescription,
   type TypeParsers,
 } from './backend-messages.ts'
+import { HeldRows, OutdatedTypes } from './held-rows.ts'
 import type { MessageWriter } from './message-writer.ts'
 import type { StepResult, TransactionStatus, WireUnit } from './unit.ts'
 
@@ -28,6 +29,7 @@ export class SimpleUnit implements WireUnit {
   readonly failedAtBind = false
   readonly #text: string
   readonly #parsers: TypeParsers
+  #held: HeldRows | undefined
   #open: StepResult | undefined
 
   constructor(text: string, parsers: TypeParsers) {
@@ -43,6 +45,10 @@ export class SimpleUnit implements WireUnit {
     return []
   }
 
+  readHeld(): void {
+    this.failure = this.#held?.read()
+  }
+
   abandon(): void {}
 
   handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean {
@@ -50,18 +56,9 @@ export class SimpleUnit implements WireUnit {
       case code.rowDescription:
         this.#current().shape = readRowDescription(buffer, start, end, this.#parsers)
         return false
-      case code.dataRow: {
-        const { shape, rows } = this.#current()
-        if (this.copy || this.failure !== undefined) return false
-        if (shape === null || shape === undefined) throw new ProtocolViolation('row without a description')
-        try {
-          rows.push(readDataRow(buffer, start, end, shape))
-        } catch (error) {
-          if (error instanceof ProtocolViolation) throw error
-          this.failure = error
-        }
+      case code.dataRow:
+        this.#row(buffer, start, end)
         return false
-      }
       case code.commandComplete:
         this.#close(readCommandTag(buffer, start, end))
         return false
@@ -89,6 +86,22 @@ export class SimpleUnit implements WireUnit {
       default:
         throw new ProtocolViolation(`unexpected message ${messageCode}`)
     }
+  }
+
+  #row(buffer: Buffer, start: number, end: number): void {
+    const { shape, rows } = this.#current()
+    if (this.copy) return
+    if (shape === null || shape === undefined) throw new ProtocolViolation('row without a description')
+    try {
+      if (this.failure === undefined) rows.push(readDataRow(buffer, start, end, shape))
+    } catch (error) {
+      if (error instanceof ProtocolViolation) throw error
+      this.failure = error
+    }
+    // The row that types were found out of date with, and all after it.
+    if (!(this.failure instanceof OutdatedTypes)) return
+    this.#held ??= new HeldRows()
+    this.#held.hold(rows, shape, buffer, start, end)
   }
 
   #current(): StepResult {

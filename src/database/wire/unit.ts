@@ -20,6 +20,7 @@ import {
   readRowDescription,
   type TypeParsers,
 } from './backend-messages.ts'
+import { HeldRows, OutdatedTypes } from './held-rows.ts'
 import type { MessageWriter, WireValue } from './message-writer.ts'
 import type { KnownStatement, StatementCache } from './statement-cache.ts'
 
@@ -66,6 +67,7 @@ export interface WireUnit {
   readonly results: readonly StepResult[]
   readonly at: number
   readonly error: ErrorReport | undefined
+  /** {@link OutdatedTypes} where rows were kept that {@link readHeld} reads. */
   readonly failure: unknown
   readonly status: TransactionStatus | undefined
   readonly copy: boolean
@@ -74,6 +76,8 @@ export interface WireUnit {
   encode(writer: MessageWriter, cache: StatementCache): void
   /** Takes one message; true at ReadyForQuery. Throws when the message cannot come here. */
   handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean
+  /** Reads the rows that were kept since a parser found its types out of date; `failure` then is what was wrong with those. */
+  readHeld(): void
   /** The connection ended before the answer did. */
   abandon(): void
   /** Names of prepared statements the unit relied on. */
@@ -88,7 +92,7 @@ export class Unit implements WireUnit {
   /** Index of the step the server is at, or where it failed. */
   at = 0
   error: ErrorReport | undefined
-  /** A value that could not be read on our side; the rest of the answer is drained. */
+  /** A value that could not be read on our side; the rest of the answer is drained, or kept where it can be read later. */
   failure: unknown
   /** Set at ReadyForQuery. */
   status: TransactionStatus | undefined
@@ -106,6 +110,7 @@ export class Unit implements WireUnit {
   readonly #known: (KnownStatement | undefined)[] = []
   readonly #mark: string
   #marked = false
+  #held: HeldRows | undefined
 
   /** @param mark - what a step that echoes has to give back */
   constructor(steps: readonly Step[], parsers: TypeParsers, mark: string) {
@@ -243,6 +248,10 @@ export class Unit implements WireUnit {
     }
   }
 
+  readHeld(): void {
+    this.failure = this.#held?.read()
+  }
+
   /** The connection ended: no name of this unit became known after all. */
   abandon(): void {
     this.#settleNames()
@@ -289,16 +298,29 @@ export class Unit implements WireUnit {
   #row(buffer: Buffer, start: number, end: number): void {
     const result = this.#current()
     if (this.#step.echoes) this.#readMark(buffer, start, end)
-    if (this.#step.silent || this.failure !== undefined || this.copy) return
-    if (result.shape === null || result.shape === undefined) throw new ProtocolViolation('row without a description')
+    const { shape, rows } = result
+    if (this.#step.silent || this.copy) return
+    if (shape === null || shape === undefined) throw new ProtocolViolation('row without a description')
+    if (this.failure !== undefined) {
+      this.#hold(rows, shape, buffer, start, end)
+      return
+    }
     const { reader } = this.#step
     try {
-      if (reader === undefined) result.rows.push(readDataRow(buffer, start, end, result.shape))
+      if (reader === undefined) rows.push(readDataRow(buffer, start, end, shape))
       else readColumns(buffer, start, end, reader)
     } catch (error) {
       if (error instanceof ProtocolViolation) throw error
       this.failure = error
+      this.#hold(rows, shape, buffer, start, end)
     }
+  }
+
+  /** The row that types were found out of date with, and all after it. */
+  #hold(rows: StepResult['rows'], shape: RowShape, buffer: Buffer, start: number, end: number): void {
+    if (!(this.failure instanceof OutdatedTypes)) return
+    this.#held ??= new HeldRows()
+    this.#held.hold(rows, shape, buffer, start, end)
   }
 
   /** One column, as text: its count takes two bytes and its length four. */

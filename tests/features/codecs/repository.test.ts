@@ -1,8 +1,11 @@
 /** Columns of codecs through repositories: read alike as rows and inside of JSON, written back as they came, and asked for by their values. */
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { allCodecs, composite, Hstore, hstore, Multirange, Point, Range, range } from '../../../src/codecs/index.ts'
+import { generateCode } from '../../../src/codegen/index.ts'
 import type { CodecName } from '../../../src/kernel/codec.ts'
 import { codedImport, toExpression } from '../../support/every-type.ts'
+import { GeneratedFolder } from '../../support/generated-code.ts'
 import { openShop, repository, type Shop, shopKinds } from '../../support/shop.ts'
 
 const moreSql = `
@@ -194,4 +197,39 @@ export const c: Insertable<DB["rooms"]>["home"] = { street: null, city: null, si
       expect(errors.filter((error) => !error.startsWith('wrong.ts'))).toEqual([])
       expect(errors).toHaveLength(3)
     })
+
+  it('metadata says what lies beneath the domains of attributes, which composite() goes by', async () => {
+    await sql`create domain note as jsonb`.execute(shop.service)
+    await sql`create domain notes as note[]`.execute(shop.service)
+    await sql`create type letter as (one note, many note[], listed notes, plain jsonb[], text text)`.execute(
+      shop.service,
+    )
+    await sql`create table letters (id int primary key, letter letter)`.execute(shop.service)
+    await sql`grant all on letters to authenticated`.execute(shop.service)
+    const { files } = await generateCode(shop.service, { codecs: ['composite'] })
+    using folder = new GeneratedFolder(files)
+    const attributes = (await folder.import('metadata.ts')).metadata.composites['public.letter']
+    expect(attributes).toEqual([
+      { name: 'one', type: 'public.note', baseType: 'pg_catalog.jsonb' },
+      { name: 'many', type: 'public.note[]', baseType: 'pg_catalog.jsonb[]' },
+      { name: 'listed', type: 'public.notes', baseType: 'pg_catalog.jsonb[]' },
+      { name: 'plain', type: 'jsonb[]' },
+      { name: 'text', type: 'text' },
+    ])
+    const letter = composite(attributes, { one: 'x', many: ['y', 1], listed: [[], null], plain: ['z'], text: 'w' })
+    const insert = shop.ada.insertInto('letters').values({ id: 1, letter }).returning('letter')
+    expect(await insert.execute()).toEqual([{ letter }])
+  })
+
+  it('a type that was changed since is asked for by the query after one that has it inside of JSON alone', async () => {
+    await sql`alter type address add attribute zip text`.execute(shop.service)
+    const query = { select: ['id'], load: { bookings: true }, strategy: 'json', where: { id: 1 } }
+    await expect(rooms.list(shop.ada, query)).rejects.toMatchObject({ code: 'QUERY_DATA', retryable: true })
+    const [found] = await rooms.list(shop.ada, query)
+    expect({ ...found.bookings[0].guest }).toEqual({ ...home, zip: null })
+    await sql`alter type address drop attribute zip`.execute(shop.service)
+    expect((await rooms.find(shop.ada, 1)).home).toEqual(home)
+    const [again] = await rooms.list(shop.ada, query)
+    expect(again.bookings[0].guest).toEqual(home)
+  })
 })

@@ -83,6 +83,8 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.size, { value: 'x' })).toBe('text')
     expect(await call(place.ada, f.size, { value: 'x', unit: 'kg' })).toBe(2)
     expect(await call(place.ada, f.size, { value: [true] })).toBe(true)
+    const { rows } = await sql<{ span: unknown }>`select interval '1 day' as span`.execute(place.ada)
+    expect(await call(place.ada, f.lasting, { value: rows[0]?.span })).toBe('interval')
     // Domains are told apart by what is beneath.
     expect(await call(place.ada, f.weigh, { value: 5n })).toBe('cents')
     expect(await call(place.ada, f.weigh, { value: ['a'] })).toBe('labels')
@@ -100,7 +102,8 @@ describe.each(placeKinds)('on %s', (kind) => {
     })
     await expect(call(place.ada, f.add, { b: 1 })).rejects.toThrow('public.add: a must be given')
     await expect(call(place.ada, f.add, { a: 1, d: 2 })).rejects.toThrow('public.add: it takes no argument d')
-    await expect(call(place.ada, f.add, [1])).rejects.toThrow('the arguments are no plain object')
+    for (const none of [[1], new Date(), new Map(), Promise.resolve({})])
+      await expect(call(place.ada, f.hello, none)).rejects.toThrow('the arguments are no plain object')
     await expect(call(place.ada, f.halfNamed, { argument2: 1 })).rejects.toMatchObject({ code: 'FUNCTION_ARGUMENTS' })
     await expect(call(place.ada, undefined, {})).rejects.toMatchObject({ code: 'OPTION_INVALID' })
     await expect(call(place.ada, f.add, { constructor: 1, a: 1 })).rejects.toThrow('it takes no argument constructor')

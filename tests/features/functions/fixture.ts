@@ -55,6 +55,8 @@ const functionsSql = `
   create function size(value text) returns text language sql immutable as 'select ''text''';
   create function size(value text, unit text) returns int language sql immutable as 'select 2';
   create function size(value bool[]) returns bool language sql immutable as 'select true';
+  create function lasting(value interval) returns text language sql immutable as 'select ''interval''';
+  create function lasting(value bool) returns text language sql immutable as 'select ''bool''';
   create function twin(value text) returns text language sql immutable as 'select ''text''';
   create function twin(value uuid) returns int language sql immutable as 'select 1';
   create function divide(a int, b int) returns int language sql immutable as 'select a / b';

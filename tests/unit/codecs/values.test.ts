@@ -1,22 +1,35 @@
 /** Values of tenon/codecs by themselves: what they refuse, what they write, and how they look from outside. */
 import { inspect } from 'node:util'
+import {
+  type AliasableExpression,
+  DummyDriver,
+  Kysely,
+  PostgresAdapter,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  sql,
+} from 'kysely'
 import { describe, expect, it } from 'vitest'
 import {
   allCodecs,
   Box,
   Circle,
   composite,
+  geometric,
   Hstore,
+  hstore,
   isComposite,
   isMultirange,
   isRange,
   Line,
   LineSegment,
   Multirange,
+  multirange,
   Path,
   Point,
   Polygon,
   Range,
+  range,
   rangeCodec,
 } from '../../../src/codecs/index.ts'
 import { encodeParameters } from '../../../src/database/wire/parameters.ts'
@@ -25,6 +38,16 @@ import { codecNames } from '../../../src/kernel/codec.ts'
 
 const invalid = expect.objectContaining({ code: 'PARAMETER_INVALID' })
 const unreadable = expect.objectContaining({ code: 'QUERY_DATA' })
+const db = new Kysely<object>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (on) => new PostgresIntrospector(on),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  },
+})
+const compile = (expression: AliasableExpression<unknown>) => db.selectNoFrom(expression.as('value')).compile()
+const parametersOf = (expression: AliasableExpression<unknown>) => compile(expression).parameters
 const encoded = (value: unknown) => encodeParameters([value], {})[0]
 
 describe('ranges', () => {
@@ -50,6 +73,16 @@ describe('ranges', () => {
     for (const text of ['', '{', '[1,2)', '{[1,2)', '{[1,2)[3,4)}', '{[1,2),}', '{}x'])
       expect(() => Multirange.parse(text), text).toThrow(unreadable)
     expect(() => Range.parse(5 as never)).toThrow(unreadable)
+  })
+
+  it('are not compared with multiranges, which the server would take for the text of a range', () => {
+    const during = range(sql.ref('during')) as unknown as ReturnType<typeof multirange>
+    const refused = expect.objectContaining({ code: 'QUERY_FILTER' })
+    expect(() => during.overlaps(Multirange.of())).toThrow(refused)
+    expect(() => during.contains(Multirange.of())).toThrow(refused)
+    expect(parametersOf(multirange(sql.ref<Multirange<number>>('spans')).overlaps(Range.of(1, 2)))).toEqual([
+      Multirange.of(Range.of(1, 2)),
+    ])
   })
 
   it('tell what lies in them, of numbers and dates', () => {
@@ -89,6 +122,14 @@ describe('hstore', () => {
     expect(() => Hstore.parse(null as never)).toThrow(unreadable)
     expect(encoded(Hstore.from({ 'a"': '\\' }))).toBe('"a\\""=>"\\\\"')
   })
+
+  it('is not made of what has no keys, and a Map is one', () => {
+    for (const none of [new Map([['a', 'b']]), new Date(), ['a'], Promise.resolve({}), null, 'a=>b'])
+      expect(() => Hstore.from(none as never)).toThrow(invalid)
+    const column = sql.ref('attrs')
+    expect(parametersOf(hstore(column).contains(new Map([['a', 'b']]) as never))).toEqual([Hstore.from({ a: 'b' })])
+    expect(() => hstore(column).contains(new Date() as never)).toThrow(invalid)
+  })
 })
 
 describe('composites', () => {
@@ -113,7 +154,45 @@ describe('composites', () => {
   })
 })
 
+describe('composites of what they are not', () => {
+  it('refuse values without keys, and an attribute that would stand in for how they are written', () => {
+    for (const none of [new Map([['street', 'x']]), new Date(), [], Promise.resolve({}), null, undefined, 5])
+      expect(() => composite(['street'], none as never)).toThrow(invalid)
+    expect(() => composite(['toPostgres'], { toPostgres: 'x' })).toThrow(invalid)
+    class Address {
+      street = 'x'
+    }
+    expect(encoded(composite(['street'], new Address()))).toBe('(x)')
+    expect(encoded(composite(['street'], composite(['street'], {})))).toBe('()')
+  })
+
+  it('and an attribute called as a method of other values is one all the same', () => {
+    const row = composite(['arrayDelimiter', 'sqlType', 'toOperationNode'], {
+      arrayDelimiter: ';',
+      sqlType: 'point',
+      toOperationNode: 'x',
+    })
+    expect(encoded([row, row])).toBe('{"(\\";\\",point,x)","(\\";\\",point,x)"}')
+    expect(parametersOf(range(sql.ref('during')).contains(row as never))).toHaveLength(1)
+  })
+
+  it('write arrays of boxes with their delimiter without a driver too', () => {
+    const box = new Box(new Point(3, 4), new Point(1, 2))
+    const row = composite(['areas'], { areas: [null, box, box] })
+    expect(row.toPostgres()).toBe('("{NULL;""(3,4),(1,2)"";""(3,4),(1,2)""}")')
+    expect(encoded(row)).toBe(row.toPostgres())
+  })
+})
+
 describe('geometric values', () => {
+  it('never put a text of the caller’s into the statement', () => {
+    const given = JSON.parse('{ "x": 1, "y": 2, "sqlType": "point) or true --" }')
+    const compiled = compile(geometric(sql.ref('spot')).distance(given))
+    expect(compiled.sql).not.toContain('or true')
+    expect(compiled.parameters).toEqual([given])
+    expect(compile(geometric(sql.ref('spot')).distance(new Point(1, 2))).sql).toContain('cast($1 as point)')
+  })
+
   it('refuse what cannot be one', () => {
     expect(() => new Point('1' as never, 2)).toThrow(invalid)
     expect(() => new Line(0, 0, 1)).toThrow(invalid)
