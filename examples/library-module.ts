@@ -5,7 +5,7 @@ export const library = defineModule('library', [
   {
     path: '0001_articles.sql',
     sql: `-- requires: roles, search
--- down: drop function public.search_articles(tsquery, real[], integer, boolean, bigint, real, bigint); drop table public.articles
+-- down: drop function public.search_articles(tsquery, real[], integer, boolean, bigint, real, bigint, name); drop table public.articles
 
 create table public.articles (
   id bigint generated always as identity primary key,

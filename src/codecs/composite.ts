@@ -7,8 +7,11 @@ import type { Codec, TextParser } from '../kernel/codec.ts'
 import { type AttributeForm, formOfName, formOfOid, inForm } from './attribute-form.ts'
 import { innerText, isTagged, type Prepare, quoteElement, refuseValue, TextReader } from './value-text.ts'
 
-/** The part of a composite that is not its attributes. */
-export interface CompositeValue {
+/**
+ * The part of a composite that is not its attributes. A class in the type: what TypeScript makes of `{ ...row }` then lacks the method, as the
+ * copy does.
+ */
+export declare abstract class CompositeValue {
   toPostgres(prepare?: Prepare): string
 }
 

@@ -1308,8 +1308,8 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon_private', name: 'postgis_type' }, { kind: 'function', schema: 'tenon', name: 'add_geo_index' }, { kind: 'function', schema: 'tenon', name: 'add_point_columns' }],
-        sha256: 'acc2bd1b4fd737a766f4314ab7209a13aa895bfd7ef6e7f8e67aa39ec4592559',
+        creates: [{ kind: 'function', schema: 'tenon_private', name: 'name_of' }, { kind: 'function', schema: 'tenon_private', name: 'postgis_type' }, { kind: 'function', schema: 'tenon', name: 'add_geo_index' }, { kind: 'function', schema: 'tenon', name: 'add_point_columns' }],
+        sha256: 'a218e43217d121410bf764c5441032be82a9cd2fd6e87b4fce4258d689198866',
         sql: `-- Indexes of geometries that stay fast under row security.
 --
 -- purpose: PostgreSQL runs no function of an extension on rows that a policy has not let through, so under row security an index on a
@@ -1319,6 +1319,7 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
 --     select tenon.add_geo_index('public.places', 'location', array['tenant_id']);
 --     select tenon.add_point_columns('public.places', 'location', array['tenant_id']);
 --   PostGIS has to be there when they are called, in whichever schema; a leading column of the GiST index needs btree_gist.
+--   Names that would be longer than 63 bytes keep their ends, and a hash of the whole stands before those.
 -- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading_columns name[], columns that
 --   come first in the index
 -- privilege: CREATE on the database; calling the functions takes ownership of the table, which the second writes anew
@@ -1331,9 +1332,30 @@ grant select, insert, update, delete on table :"schema".customers to authenticat
 --   drop function tenon.add_point_columns(regclass, name, name[]);
 --   drop function tenon.add_geo_index(regclass, name, name[]);
 --   drop function tenon_private.postgis_type(regclass, name);
+--   drop function tenon_private.name_of(text, text);
 
 create schema if not exists tenon;
 create schema if not exists tenon_private;
+
+-- Cut off by the server, the names of x, y and both indexes of a long column would all be the same.
+create function tenon_private.name_of(start text, ending text) returns name
+  language sql stable
+  set search_path = ''
+begin atomic
+  select (
+    case
+      when pg_catalog.octet_length(start || ending) <= 63 then start
+      else (
+        select pg_catalog."left"(start, size.characters) || '_' || pg_catalog."left"(pg_catalog.md5(start), 8)
+        from pg_catalog.generate_series(54, 0, -1) as size(characters)
+        where pg_catalog.octet_length(pg_catalog."left"(start, size.characters)) <= 54 - pg_catalog.octet_length(ending)
+        limit 1
+      )
+    end || ending
+  )::name;
+end;
+
+comment on function tenon_private.name_of(text, text) is 'A name of what it starts and ends with, whose beginning is cut and told from others by a hash where it would be too long.';
 
 -- The type of a column of PostGIS as the catalog writes it; anything else is refused.
 create function tenon_private.postgis_type(target regclass, column_name name) returns text
@@ -1376,7 +1398,7 @@ create function tenon.add_geo_index(target regclass, column_name name, leading_c
 as $function$
 declare
   table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
-  index_name constant name := (table_name || '_' || column_name || '_geo_idx')::name;
+  index_name constant name := tenon_private.name_of(table_name || '_' || column_name, '_geo_idx');
 begin
   perform tenon_private.postgis_type(target, column_name);
   if pg_catalog.cardinality(leading_columns) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
@@ -1409,9 +1431,9 @@ declare
     join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace where extension.extname = 'postgis'
   );
   table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
-  x constant name := (column_name || '_x')::name;
-  y constant name := (column_name || '_y')::name;
-  index_name constant name := (table_name || '_' || column_name || '_point_idx')::name;
+  x constant name := tenon_private.name_of(column_name, '_x');
+  y constant name := tenon_private.name_of(column_name, '_y');
+  index_name constant name := tenon_private.name_of(table_name || '_' || column_name, '_point_idx');
 begin
   if type_text !~ '\\(Point' then
     raise exception using
@@ -1437,13 +1459,15 @@ $function$;
 
 comment on function tenon.add_point_columns(regclass, name, name[]) is 'Adds x and y of a point as columns <column>_x and <column>_y, generated, and an index over the leading columns and them, whose name it returns.';
 
+revoke all on function tenon_private.name_of(text, text) from public;
 revoke all on function tenon_private.postgis_type(regclass, name) from public;
 revoke all on function tenon.add_geo_index(regclass, name, name[]) from public;
 revoke all on function tenon.add_point_columns(regclass, name, name[]) from public;
 `,
         down: `drop function tenon.add_point_columns(regclass, name, name[]);
 drop function tenon.add_geo_index(regclass, name, name[]);
-drop function tenon_private.postgis_type(regclass, name);`,
+drop function tenon_private.postgis_type(regclass, name);
+drop function tenon_private.name_of(text, text);`,
       },
     ],
   },
@@ -4878,31 +4902,293 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
       },
       {
         version: '0002',
+        slug: 'search_scope',
+        path: 'sql/modules/search/0002_search_scope.sql',
+        privilege: 'CREATE on the database',
+        oldestPostgres: 15,
+        transactional: true,
+        placeholders: [],
+        creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'search_obstacle' }, { kind: 'function', schema: 'tenon', name: 'search_is_for' }, { kind: 'function', schema: 'tenon', name: 'search_is_whole' }, { kind: 'function', schema: 'tenon', name: 'assert_search' }],
+        sha256: 'c3abe40def615d125005d3af121b3b335ec29490071a4923954d6dfbd25bca0b',
+        sql: `-- What the policies of a table say to those who search it, and whether an owner can say it for them: what 0003's functions stand on.
+--
+-- purpose: a search function runs with its owner's rights and asks what the policies ask. That is the answer of the table itself
+--   only where the same condition holds for everybody who may call it, and means the same to the owner:
+--   - search_scope puts the policies together as row security does: permissive ones by or, restrictive ones by and. A policy
+--     counts that is for all roles of the one that is named. A restrictive one for some of them alone makes it none.
+--   - search_obstacle judges the stored expressions themselves, and what they call. Only what is known to answer an owner as it
+--     answers a session passes: operators and immutable functions of the server, what it has for settings, times and texts,
+--     immutable functions in C, functions whose body the server has parsed (begin atomic, return) and that are judged in turn,
+--     and functions with their owner's rights and a search_path of their own, which are the same to everybody. Tables, the
+--     current role, the current schema and names looked up while it runs do not pass, nor does what the server writes down
+--     without the schemas of its operators.
+--   - search_is_for and search_is_whole say of a role whether it may have the answer at all, and whether the table would give
+--     it more; assert_search asks all of that again at each search, since policies, functions and grants change.
+-- parameters: none. search_scope: target regclass, policy name
+-- privilege: CREATE on the database
+-- oldest postgresql: 15
+-- source: https://www.postgresql.org/docs/current/sql-createpolicy.html
+-- requires: none
+-- transactional: yes
+-- kind: feature
+-- down:
+--   drop function tenon.assert_search(regclass, name, text, regprocedure, name[], name);
+--   drop function tenon.search_is_whole(oid, regclass, oid[]);
+--   drop function tenon.search_is_for(oid, regclass, name[], oid[], oid[]);
+--   drop function tenon.search_obstacle(oid[]);
+--   drop function tenon.search_scope(regclass, name);
+
+-- PL/pgSQL, because it keeps its plans, whatever the search that asks it does with its own. Functions are those that the policies call, down to the
+-- ones with their owner's rights; the mark changes with anything that the answer stands on, and not by a dump and a restore.
+create function tenon.search_scope(target regclass, policy name)
+  returns table (condition text, mark text, policies oid[], roles oid[], functions oid[])
+  language plpgsql stable
+  set search_path = ''
+  set plan_cache_mode = force_generic_plan
+as $function$
+#variable_conflict use_column
+begin
+  return query
+  with recursive named as (
+    select own.polroles as roles
+    from pg_catalog.pg_policy as own
+    join pg_catalog.pg_class as class on class.oid = own.polrelid and class.relrowsecurity
+    where own.polrelid = search_scope.target and own.polname = search_scope.policy
+      and own.polpermissive and own.polcmd in ('r', '*') and own.polqual is not null
+  ), reading as (
+    select each.oid, each.polname, each.polpermissive, pg_catalog.pg_get_expr(each.polqual, each.polrelid) as expression,
+      0::pg_catalog.oid = any (each.polroles) or each.polroles @> named.roles as is_for_all
+    from named
+    join pg_catalog.pg_policy as each on each.polrelid = search_scope.target and each.polcmd in ('r', '*') and each.polqual is not null
+  ), whole as (
+    select
+      '(' || pg_catalog.string_agg('(' || expression || ')', ' or ' order by polname) filter (where polpermissive) || ')'
+        || coalesce(pg_catalog.string_agg(' and (' || expression || ')', '' order by polname) filter (where not polpermissive), '') as expression,
+      pg_catalog.array_agg(oid order by polname) as policies
+    from reading
+    where is_for_all
+    having pg_catalog.count(*) > 0 and not exists (select from reading as narrowing where not (narrowing.is_for_all or narrowing.polpermissive))
+  ), called (oid) as (
+    select coalesce(operator.oprcode::pg_catalog.oid, depend.refobjid)
+    from whole
+    join pg_catalog.pg_depend as depend on depend.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and depend.objid = any (whole.policies)
+    left join pg_catalog.pg_operator as operator on depend.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass and operator.oid = depend.refobjid
+    where depend.refclassid in ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)
+    union
+    select coalesce(operator.oprcode::pg_catalog.oid, depend.refobjid)
+    from called
+    join pg_catalog.pg_proc as caller on caller.oid = called.oid and not caller.prosecdef
+    join pg_catalog.pg_depend as depend on depend.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and depend.objid = called.oid
+    left join pg_catalog.pg_operator as operator on depend.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass and operator.oid = depend.refobjid
+    where depend.refclassid in ('pg_catalog.pg_proc'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)
+  ), standing as (
+    select pg_catalog.array_agg(function.oid) as functions,
+      pg_catalog.string_agg(
+        case when function.prosecdef or function.prokind = 'a'
+          then pg_catalog.format('%s %s %s', function.oid::pg_catalog.regprocedure, function.prosecdef, function.proconfig)
+          else pg_catalog.pg_get_functiondef(function.oid)
+        end,
+        ' ' order by function.oid::pg_catalog.regprocedure::pg_catalog.text collate "C"
+      ) as text
+    from called
+    join pg_catalog.pg_proc as function on function.oid = called.oid
+  )
+  select whole.expression,
+    pg_catalog.md5(pg_catalog.concat_ws(
+      ' ', whole.expression, standing.text,
+      (select pg_catalog.string_agg(coalesce(role.rolname, 'public'), ' ' order by role.rolname)
+       from pg_catalog.unnest(named.roles) as granted(oid)
+       left join pg_catalog.pg_roles as role on role.oid = granted.oid)
+    )),
+    whole.policies, named.roles, coalesce(standing.functions, '{}')
+  from named, whole, standing;
+end
+$function$;
+comment on function tenon.search_scope(regclass, name) is 'What the policies of a table ask of everybody whom a permissive policy for SELECT is for, as one condition; no row when there is no such policy, or a restrictive one for some of them alone.';
+
+create function tenon.search_obstacle(policies oid[]) returns text
+  language sql stable
+  set search_path = ''
+begin atomic
+  -- Expressions as the server keeps them: whatever they call stands in them by its number.
+  with recursive trees (tree, source, name, is_policy) as (
+    select policy.polqual::pg_catalog.text, pg_catalog.pg_get_expr(policy.polqual, policy.polrelid), pg_catalog.format('policy %I', policy.polname), true
+    from pg_catalog.pg_policy as policy
+    where policy.oid = any (policies)
+    union
+    select body.prosqlbody::pg_catalog.text, pg_catalog.pg_get_function_sqlbody(body.oid), body.oid::pg_catalog.regprocedure::pg_catalog.text, false
+    from trees
+    cross join lateral pg_catalog.regexp_matches(trees.tree, ':(funcid|opno|eqop|sortop) (\\d+)', 'g') as part(words)
+    left join pg_catalog.pg_operator as operator on part.words[1] <> 'funcid' and operator.oid = part.words[2]::pg_catalog.oid
+    join pg_catalog.pg_proc as body on body.oid = coalesce(operator.oprcode::pg_catalog.oid, part.words[2]::pg_catalog.oid)
+    where not body.prosecdef and body.prosqlbody is not null
+  ), calls as (
+    select trees.name, trees.is_policy, trees.tree, operator.oid is not null as is_operator,
+      function.oid, function.proname, function.prokind, function.provolatile, function.prosecdef, function.proconfig, function.prolang, function.prosqlbody,
+      coalesce(operator.oprnamespace, function.pronamespace) = 'pg_catalog'::pg_catalog.regnamespace as is_of_server
+    from trees
+    cross join lateral pg_catalog.regexp_matches(trees.tree, ':(funcid|aggfnoid|winfnoid|opno|eqop|sortop) (\\d+)', 'g') as part(words)
+    left join pg_catalog.pg_operator as operator on part.words[1] in ('opno', 'eqop', 'sortop') and operator.oid = part.words[2]::pg_catalog.oid
+    join pg_catalog.pg_proc as function on function.oid = coalesce(operator.oprcode::pg_catalog.oid, part.words[2]::pg_catalog.oid)
+  ), types as (
+    select trees.name, part.words[1] as place, type.typname
+    from trees
+    cross join lateral pg_catalog.regexp_matches(trees.tree, ':(\\w*type) (\\d+)', 'g') as part(words)
+    join pg_catalog.pg_type as type on type.oid = part.words[2]::pg_catalog.oid and type.typnamespace = 'pg_catalog'::pg_catalog.regnamespace
+  ), obstacles as (
+    select trees.name, 'reads a table' as what from trees where trees.tree ~ ':relid [1-9]'
+    union all
+    -- The kinds of SQLVALUEFUNCTION that are no times and no database.
+    select trees.name, 'asks for the current role or schema' from trees where trees.tree ~ '\\{SQLVALUEFUNCTION :op (9|10|11|12|14) '
+    union all
+    select trees.name, 'converts to a domain or compares rows' from trees where trees.tree ~ '\\{(COERCETODOMAIN|ROWCOMPAREEXPR|NEXTVALUEEXPR) '
+    union all
+    select trees.name, 'asks for a setting that is not named in it, or for the search_path'
+    from trees
+    where pg_catalog.regexp_replace(trees.source, $re$current_setting\\('(?!search_path')[^']*'::text$re$, '', 'gi') ~* 'current_setting\\('
+    union all
+    -- What these are called, and what is found by a name, depends on the search_path.
+    select types.name, 'uses the type ' || types.typname
+    from types
+    where types.typname ~ '^reg' and not (types.place = 'consttype' and types.typname in ('regconfig', 'regdictionary'))
+    union all
+    -- The server writes these without the schema of their operator.
+    select calls.name, 'uses an operator of an extension in nullif, distinct, case or order by'
+    from calls
+    where calls.is_policy and calls.is_operator and not calls.is_of_server
+      and calls.tree ~ '\\{(DISTINCTEXPR|NULLIFEXPR|CASETESTEXPR|SORTGROUPCLAUSE) '
+    union all
+    select calls.name, 'calls ' || calls.oid::pg_catalog.regprocedure
+    from calls
+    where not case
+      when calls.is_of_server then calls.is_operator or calls.provolatile = 'i' or calls.prosqlbody is not null or calls.proname in (
+        'current_setting', 'now', 'transaction_timestamp', 'statement_timestamp', 'clock_timestamp', 'age', 'date', 'date_part', 'date_trunc',
+        'date_add', 'date_subtract', 'extract', 'time', 'timetz', 'timestamp', 'timestamptz', 'timezone', 'make_timestamptz', 'to_char', 'to_date', 'to_timestamp',
+        'concat', 'concat_ws', 'format', 'array_to_string', 'to_json', 'to_jsonb', 'json_build_array', 'json_build_object', 'jsonb_build_array',
+        'jsonb_build_object', 'row_to_json', 'array_to_json', 'jsonb_populate_record', 'jsonb_to_record', 'jsonb_to_recordset',
+        'to_tsvector', 'to_tsquery', 'plainto_tsquery', 'phraseto_tsquery', 'websearch_to_tsquery'
+      )
+      when calls.prokind <> 'f' then false
+      when calls.prosecdef then exists (select from pg_catalog.unnest(calls.proconfig) as setting(text) where setting.text like 'search\\_path=%')
+      when calls.prosqlbody is not null then true
+      else calls.provolatile = 'i' and calls.prolang in (select language.oid from pg_catalog.pg_language as language where language.lanname in ('c', 'internal'))
+    end
+  )
+  select obstacles.name || ' ' || obstacles.what from obstacles order by 1 limit 1;
+end;
+comment on function tenon.search_obstacle(oid[]) is 'Why policies need not say the same to an owner as to a session; null when they do.';
+
+create function tenon.search_is_for(reader oid, target regclass, columns name[], roles oid[], functions oid[]) returns boolean
+  language sql stable
+  set search_path = ''
+begin atomic
+  select case when reader = 0 then false else
+    (0::pg_catalog.oid = any (roles) or exists (select from pg_catalog.unnest(roles) as role(oid) where pg_catalog.pg_has_role(reader, role.oid, 'usage')))
+    and not exists (select from pg_catalog.unnest(columns) as read(name) where not pg_catalog.has_column_privilege(reader, target, read.name, 'select'))
+    and not exists (select from pg_catalog.unnest(functions) as called(oid) where not pg_catalog.has_function_privilege(reader, called.oid, 'execute'))
+  end;
+end;
+comment on function tenon.search_is_for(oid, regclass, name[], oid[], oid[]) is 'Whether a role could ask the table itself: it has one of the roles, reads the columns and executes what the policies call. Never PUBLIC.';
+
+create function tenon.search_is_whole(reader oid, target regclass, policies oid[]) returns boolean
+  language sql stable
+  set search_path = ''
+begin atomic
+  select not (role.rolsuper or role.rolbypassrls)
+    and (class.relforcerowsecurity or not pg_catalog.pg_has_role(reader, class.relowner, 'usage'))
+    and not exists (
+      select from pg_catalog.pg_policy as other
+      where other.polrelid = target and other.polpermissive and other.polcmd in ('r', '*') and other.polqual is not null
+        and other.oid <> all (policies)
+        and exists (
+          select from pg_catalog.unnest(other.polroles) as granted(oid)
+          where granted.oid = 0 or pg_catalog.pg_has_role(reader, granted.oid, 'usage')
+        )
+    )
+  from pg_catalog.pg_roles as role, pg_catalog.pg_class as class
+  where role.oid = reader and class.oid = target;
+end;
+comment on function tenon.search_is_whole(oid, regclass, oid[]) is 'Whether these policies are all that a table shows a role by: it is bound by row security, and no other permissive policy is for it.';
+
+-- The reader is what the caller says of itself: with another name it gets no row that the table would not show it.
+create function tenon.assert_search(target regclass, policy name, mark text, made regprocedure, columns name[], reader name) returns void
+  language plpgsql stable
+  set search_path = ''
+  set plan_cache_mode = force_generic_plan
+as $function$
+declare
+  scope record;
+begin
+  select standing.* into scope from tenon.search_scope(target, policy) as standing where standing.mark = assert_search.mark;
+  if not found or exists (
+    select from pg_catalog.pg_proc as search
+    cross join lateral pg_catalog.aclexplode(coalesce(search.proacl, pg_catalog.acldefault('f', search.proowner))) as given
+    where search.oid = made and given.grantee <> search.proowner
+      and not tenon.search_is_for(given.grantee, target, columns, scope.roles, scope.functions)
+  ) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'search_policy_changed',
+      message = pg_catalog.format('the policies, functions or grants that the search of %s was made for are not what they were', target),
+      hint = 'drop the function and call tenon.add_search_function again';
+  end if;
+  if pg_catalog.row_security_active(target) then
+    raise exception using
+      errcode = 'object_not_in_prerequisite_state',
+      constraint = 'search_forced',
+      message = pg_catalog.format('row security of %s binds the owner of its search', target),
+      hint = 'give table and function to one role: its row security is not forced, or the role has BYPASSRLS';
+  end if;
+  if not coalesce(tenon.search_is_whole(
+    (select role.oid from pg_catalog.pg_roles as role where role.rolname = reader), target, scope.policies
+  ), false) then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'search_reader',
+      message = pg_catalog.format('%s shows the role that searches it other rows than policy %I does', target, policy),
+      hint = 'search without the function';
+  end if;
+end
+$function$;
+comment on function tenon.assert_search(regclass, name, text, regprocedure, name[], name) is 'What a search function asks first: that its answer is still the answer of the table to whoever calls it.';
+
+-- These stay with everybody: search functions call them as their owners, and they say what pg_policies and pg_proc say.
+`,
+        down: `drop function tenon.assert_search(regclass, name, text, regprocedure, name[], name);
+drop function tenon.search_is_whole(oid, regclass, oid[]);
+drop function tenon.search_is_for(oid, regclass, name[], oid[], oid[]);
+drop function tenon.search_obstacle(oid[]);
+drop function tenon.search_scope(regclass, name);`,
+      },
+      {
+        version: '0003',
         slug: 'search_function',
-        path: 'sql/modules/search/0002_search_function.sql',
+        path: 'sql/modules/search/0003_search_function.sql',
         privilege: 'ownership of the table; CREATE on its schema',
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'add_search_function' }],
-        sha256: '4bec9e5e9a216f7f087df7a1f8ee7ac661a9add45dc9a482a0ccd90efdc56e53',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'add_search_function' }],
+        sha256: '552aef13744ceff50debb3f6a262553d4def9e24a3ca9f65a15a1f81322c520d',
         sql: `-- tenon.add_search_function(): a function through which a search under row-level security is served by the index of the words.
 --
 -- purpose: under row security a condition of the query is used on an index only when its operator is leakproof, and @@ is
 --   not: whatever the index, a session reads every row that its policy leaves. Where these are many, make
 --     select tenon.add_search_function('public.articles', 'articles_tenant_policy')
---   It makes public.search_articles(query tsquery, …), which runs with its owner's rights, asks what the policy asks and
+--   It makes public.search_articles(query tsquery, …), which runs with its owner's rights, asks what the policies ask and
 --   the words, both by the index, and gives keys and ranks and nothing else. Whoever joins the table with them reads its
 --   rows under its policies as ever; \`through\` of searchRows does.
---   Why nobody sees more by it: the text of the policy stands in it, it takes no condition from its caller, and only the
---   roles of the policy may call it. It compares the policy with what it was when it was made and fails when that was
---   changed, dropped, or joined by a restrictive one: make it again then (drop it first).
---   Refused are policies that look into other tables or at the current role, which would give other answers to an owner,
---   and a table with restrictive policies. A function that the policy calls is called as the owner: one that reads
---   tables under row security must be SECURITY DEFINER itself, as those of the module tenancy are.
+--   Why nobody sees more by it, and nobody less: the condition of the policies stands in it, it takes none from its caller,
+--   and only roles of the policy that is named may call it, as long as they may read key and words themselves. The other
+--   policies of the table that are for all of these roles stand in it too: permissive ones by or, restrictive ones by and.
+--   At each search it compares all of that with what it was when it was made, and fails when something was changed: make it
+--   again then (drop it first). It fails as well for a role to which the table shows other rows, such as one with BYPASSRLS.
+--   Refused is whatever need not say the same to an owner as to a session (0002's search_obstacle): policies that look into
+--   tables or at the current role, and functions that might. One with its owner's rights and a search_path of its own, as
+--   those of the module tenancy are, or with a parsed body (begin atomic, return), as tenon.subject() is, is none of these.
 --   As with any index that several tenants share, how long a search takes depends on the words of all of them.
 -- parameters: none. add_search_function: target regclass, policy name, column_name name default words, function_name name
---   default search_ and the name of the table; search_scope: target regclass, policy name
+--   default search_ and the name of the table
 -- privilege: ownership of the table; CREATE on its schema
 -- oldest postgresql: 15
 -- source: https://www.postgresql.org/docs/current/rules-privileges.html
@@ -4911,27 +5197,6 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
 -- kind: feature
 -- down:
 --   drop function tenon.add_search_function(regclass, name, name, name);
---   drop function tenon.search_scope(regclass, name);
-
--- Everything that the answer of a search function stands on: as text, to be compared. Null when it may give none.
-create function tenon.search_scope(target regclass, policy name) returns text
-  language sql stable
-  set search_path = ''
-begin atomic
-  select pg_catalog.pg_get_expr(scope.polqual, scope.polrelid)
-      || (select pg_catalog.string_agg(coalesce(role.rolname, 'public'), ', ' order by role.rolname)
-          from pg_catalog.unnest(scope.polroles) as granted(oid)
-          left join pg_catalog.pg_roles as role on role.oid = granted.oid)
-  from pg_catalog.pg_policy as scope
-  join pg_catalog.pg_class as class on class.oid = scope.polrelid and class.relrowsecurity
-  where scope.polrelid = search_scope.target and scope.polname = search_scope.policy
-    and scope.polpermissive and scope.polcmd in ('r', '*')
-    and not exists (
-      select from pg_catalog.pg_policy as narrowing
-      where narrowing.polrelid = scope.polrelid and not narrowing.polpermissive and narrowing.polcmd in ('r', '*')
-    );
-end;
-comment on function tenon.search_scope(regclass, name) is 'What a policy for SELECT says and to whom, as text; null when there is no such policy, or a restrictive one beside it.';
 
 create function tenon.add_search_function(
   target regclass,
@@ -4946,23 +5211,22 @@ declare
   class record;
   scope record;
   key record;
+  obstacle text;
   made text;
   signature text;
-  scope_text constant text := tenon.search_scope(target, policy);
   grantees text;
 begin
-  select relation.relname, relation.relnamespace, relation.relforcerowsecurity, namespace.nspname into class
+  select relation.relname, namespace.oid as schema, namespace.nspname into class
   from pg_catalog.pg_class as relation
   join pg_catalog.pg_namespace as namespace on namespace.oid = relation.relnamespace
   where relation.oid = target;
-  select found.oid, pg_catalog.pg_get_expr(found.polqual, found.polrelid) as expression, found.polroles into scope
-  from pg_catalog.pg_policy as found where found.polrelid = target and found.polname = policy;
-  if scope_text is null then
+  select * into scope from tenon.search_scope(target, policy);
+  if not found then
     raise exception using
       errcode = 'undefined_object',
       constraint = 'search_policy_unfit',
-      message = pg_catalog.format('%s has no permissive policy %I for SELECT, or has a restrictive one', target, policy),
-      hint = 'name the policy that lets sessions read; rows that restrictive policies hide would take the places of others';
+      message = pg_catalog.format('%s has no permissive policy %I for SELECT, or a restrictive one for some of its roles alone', target, policy),
+      hint = 'name the policy that lets sessions read, and give restrictive ones to all of its roles';
   end if;
   -- The policy's own functions run as the owner of the search: nobody but the table's owner may lend their rights to them.
   if not exists (
@@ -4976,45 +5240,81 @@ begin
       hint = 'set role to the owner of the table first';
   end if;
   -- A policy that let the owner see everything would undo what FORCE is for.
-  if class.relforcerowsecurity and not exists (
-    select from pg_catalog.pg_roles as owner where owner.rolname = current_user and (owner.rolsuper or owner.rolbypassrls)
-  ) then
+  if pg_catalog.row_security_active(target) then
     raise exception using
       errcode = 'feature_not_supported',
       constraint = 'search_forced',
       message = pg_catalog.format('row security of %s binds its owner, so the owner cannot search for others', target),
       hint = 'alter table … no force row level security, or give the table to a role with BYPASSRLS that nobody logs in as';
   end if;
-  if pg_catalog.regexp_replace(scope.expression, $re$'[^']*'$re$, '', 'g')
-      ~ '\\m(CURRENT_USER|CURRENT_ROLE|SESSION_USER|USER|pg_has_role|has_[a-z_]+_privilege|row_security_active)\\M'
-    or exists (
-      select from pg_catalog.pg_depend as reference
-      where reference.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass and reference.objid = scope.oid
-        and reference.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass and reference.refobjid <> target
-    )
-  then
+  obstacle := tenon.search_obstacle(scope.policies);
+  if obstacle is not null then
     raise exception using
       errcode = 'feature_not_supported',
       constraint = 'search_policy_owner',
-      message = pg_catalog.format('policy %I of %s looks into another table or at the current role: as the owner it would say something else', policy, target),
-      hint = 'move that into a SECURITY DEFINER function that the policy calls';
+      message = pg_catalog.format('the policies of %s need not say the same to its owner: %s', target, obstacle),
+      hint = 'move that into a function that is SECURITY DEFINER and has a search_path of its own, or whose body is begin atomic and reads no table';
   end if;
-  select attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) as type into key
+  if exists (
+    select from pg_catalog.pg_roles as role
+    where role.oid = any (scope.roles) and not (role.rolsuper or role.rolbypassrls)
+      and not tenon.search_is_whole(role.oid, target, scope.policies)
+  ) then
+    raise exception using
+      errcode = 'feature_not_supported',
+      constraint = 'search_policy_others',
+      message = pg_catalog.format('another policy of %s shows more to some of the roles of %I', target, policy),
+      hint = 'give it to all of these roles, or to none of them';
+  end if;
+  -- > by the key's own order: the one that its name alone would find may be another type's.
+  select attribute.attname, pg_catalog.format_type(attribute.atttypid, attribute.atttypmod) as type,
+    pg_catalog.format('operator(%I.%s)', namespace.nspname, operator.oprname) as follows into key
   from pg_catalog.pg_index as index
   join pg_catalog.pg_attribute as attribute on attribute.attrelid = index.indrelid and attribute.attnum = index.indkey[0]
+  join pg_catalog.pg_opclass as opclass on opclass.oid = index.indclass[0]
+  join pg_catalog.pg_amop as member on member.amopfamily = opclass.opcfamily
+    and member.amoplefttype = opclass.opcintype and member.amoprighttype = opclass.opcintype and member.amopstrategy = 5
+  join pg_catalog.pg_operator as operator on operator.oid = member.amopopr
+  join pg_catalog.pg_namespace as namespace on namespace.oid = operator.oprnamespace
   where index.indrelid = target and index.indisprimary and index.indnkeyatts = 1;
-  if key is null then
+  if not found then
     raise exception using
       errcode = 'feature_not_supported',
       constraint = 'search_key',
       message = pg_catalog.format('%s has no primary key of one column', target),
       hint = 'give it one: results are joined by it';
   end if;
+  if not exists (
+    select from pg_catalog.pg_attribute as attribute
+    where attribute.attrelid = target and attribute.attname = column_name and not attribute.attisdropped
+      and attribute.atttypid = 'pg_catalog.tsvector'::pg_catalog.regtype
+  ) then
+    raise exception using
+      errcode = 'undefined_column',
+      constraint = 'search_words',
+      message = pg_catalog.format('%s has no column %I of type tsvector', target, column_name),
+      hint = 'make one with tenon.add_search, or name yours as column_name';
+  end if;
+  made := coalesce(function_name::text, 'search_' || class.relname);
+  if pg_catalog.octet_length(made) > 63 then
+    raise exception using
+      errcode = 'name_too_long',
+      constraint = 'search_function_name',
+      message = pg_catalog.format('the search of %s would have a name that is too long', target),
+      hint = 'pass function_name, of 63 bytes at most';
+  end if;
+  -- One of other types would stand beside it, and calls would not know which is meant.
+  if exists (select from pg_catalog.pg_proc as taken where taken.proname = made and taken.pronamespace = class.schema) then
+    raise exception using
+      errcode = 'duplicate_function',
+      constraint = 'search_function_exists',
+      message = pg_catalog.format('there is a function %I.%I already', class.nspname, made),
+      hint = 'drop it first, or pass function_name';
+  end if;
 
   -- Planned for each query: which index is right depends on how rare its words are.
-  made := coalesce(function_name, pg_catalog."left"('search_' || class.relname, 63));
   signature := pg_catalog.format(
-    '%I.%I(tsquery, real[], integer, boolean, bigint, real, %s)', class.nspname, made, key.type
+    '%I.%I(tsquery, real[], integer, boolean, bigint, real, %s, name)', class.nspname, made, key.type
   );
   execute pg_catalog.format(
     $create$create function %1$I.%2$I(
@@ -5024,55 +5324,50 @@ begin
       cover boolean default false,
       most bigint default null,
       after_rank real default null,
-      after_key %3$s default null
+      after_key %3$s default null,
+      reader name default current_user
     ) returns table (search_key %3$s, search_rank real)
       language plpgsql stable security definer
       set search_path = ''
       set plan_cache_mode = force_custom_plan
       as %4$L$create$,
     class.nspname, made, key.type,
+    -- Parameters by number: no column that a policy names is mistaken for one.
     pg_catalog.format(
       $body$
 #variable_conflict use_column
 begin
-  if tenon.search_scope(%1$L, %2$L) is distinct from %3$L then
-    raise exception using
-      errcode = 'object_not_in_prerequisite_state',
-      constraint = 'search_policy_changed',
-      message = 'the policy that this search was made for is not what it was',
-      hint = 'drop the function and call tenon.add_search_function again';
-  end if;
+  perform tenon.assert_search(%1$L, %2$L, %3$L, %4$L, %5$L, $8);
   return query
   select found.search_key, found.search_rank
   from (
-    select %4$I.%5$I as search_key,
-      case when %6$I.cover
-        then pg_catalog.ts_rank_cd(%6$I.weights, %4$I.%7$I, %6$I.query, %6$I.normalization)
-        else pg_catalog.ts_rank(%6$I.weights, %4$I.%7$I, %6$I.query, %6$I.normalization)
+    select %6$I.%7$I as search_key,
+      case when $4
+        then pg_catalog.ts_rank_cd($2, %6$I.%8$I, $1, $3)
+        else pg_catalog.ts_rank($2, %6$I.%8$I, $1, $3)
       end as search_rank
-    from %8$s
-    where (%9$s) and %4$I.%7$I operator(pg_catalog.@@) %6$I.query
+    from %1$s
+    where %9$s and %6$I.%8$I operator(pg_catalog.@@) $1
   ) as found
-  where %6$I.after_rank is null or found.search_rank < %6$I.after_rank
-    or (found.search_rank = %6$I.after_rank and found.search_key > %6$I.after_key)
+  where $6 is null or found.search_rank < $6
+    or (found.search_rank = $6 and found.search_key %10$s $7)
   order by found.search_rank desc, found.search_key
-  limit %6$I.most;
+  limit $5;
 end$body$,
-      target, policy, scope_text, class.relname, key.attname, made, column_name, target, scope.expression
+      target, policy, scope.mark, signature, array[key.attname, column_name], class.relname, key.attname, column_name, scope.condition, key.follows
     )
   );
   execute pg_catalog.format(
     'comment on function %s is %L', signature,
     pg_catalog.format('Keys and ranks of rows of %s that a query finds under its policy %s; made by tenon.add_search_function.', target, policy)
   );
-  -- To those of the policy's roles that may read the key and the words by themselves.
   grantees := (
     select pg_catalog.string_agg(pg_catalog.quote_ident(role.rolname), ', ' order by role.rolname)
     from pg_catalog.pg_roles as role
-    where (role.oid = any (scope.polroles) or 0 = any (scope.polroles))
+    where (role.oid = any (scope.roles) or 0 = any (scope.roles))
       and role.rolname !~ '^pg_'
-      and pg_catalog.has_column_privilege(role.oid, target, key.attname, 'SELECT')
-      and pg_catalog.has_column_privilege(role.oid, target, column_name, 'SELECT')
+      and tenon.search_is_whole(role.oid, target, scope.policies)
+      and tenon.search_is_for(role.oid, target, array[key.attname, column_name], scope.roles, scope.functions)
   );
   execute pg_catalog.format('revoke all on function %s from public', signature);
   if grantees is not null then
@@ -5081,13 +5376,11 @@ end$body$,
   return pg_catalog.format('%I.%I', class.nspname, made);
 end
 $function$;
-comment on function tenon.add_search_function(regclass, name, name, name) is 'Makes the function that searches a table by its index under what a policy says, and returns its name. searchRows takes it as option through.';
+comment on function tenon.add_search_function(regclass, name, name, name) is 'Makes the function that searches a table by its index under what its policies say, and returns its name. searchRows takes it as option through.';
 
--- search_scope stays with everybody: the functions call it as their owners, and it says what pg_policies says.
 revoke all on function tenon.add_search_function(regclass, name, name, name) from public;
 `,
-        down: `drop function tenon.add_search_function(regclass, name, name, name);
-drop function tenon.search_scope(regclass, name);`,
+        down: `drop function tenon.add_search_function(regclass, name, name, name);`,
       },
     ],
   },

@@ -58,16 +58,20 @@ type Srid<S extends number> = number extends S
  */
 export type Geometry<Type extends GeometryType = GeometryType, S extends number = 4326> = Shape<Type> & Srid<S>
 
+/** A class in the type: what TypeScript makes of `{ ...geometry }` then lacks the method, as the copy does. */
+declare abstract class Written {
+  /** EWKB in hex: what Kysely and pg send. */
+  toPostgres(): string
+}
+
 /**
  * A geometry that was checked or comes from the database, and can be written: what `point()`, `toGeometry()` and results give.
  *
  * Plain GeoJSON cannot be written to a column by mistake: PostgreSQL would be sent its JSON, which a geography does not read and which a
- * geometry takes into its own SRID without a word.
+ * geometry takes into its own SRID without a word. A copy, `{ ...value }`, is plain GeoJSON again: `toGeometry()` makes it a value.
  */
-export type GeometryValue<Type extends GeometryType = GeometryType, S extends number = 4326> = Geometry<Type, S> & {
-  /** EWKB in hex: what Kysely and pg send. */
-  toPostgres(): string
-}
+export type GeometryValue<Type extends GeometryType = GeometryType, S extends number = 4326> = Geometry<Type, S> &
+  Written
 
 declare const kind: unique symbol
 

@@ -12,7 +12,7 @@ import {
   TenonError,
 } from './errors.ts'
 import type { ServerErrorContext, ServerErrorFields } from './server-error-fields.ts'
-import { isRemoteAnswer, isRemoteLoss, serverHint, serverMessage } from './server-message.ts'
+import { isPostgisRefusal, isRemoteAnswer, isRemoteLoss, serverHint, serverMessage } from './server-message.ts'
 import { sqlstateClass } from './sqlstate.ts'
 
 export { type ServerErrorContext, type ServerErrorFields, toServerErrorFields } from './server-error-fields.ts'
@@ -151,6 +151,7 @@ function judge(fields: ServerErrorFields, context: ServerErrorContext): ErrorCod
     return 'CONNECTION_LOST'
   }
   if (known !== undefined) return known
+  if (isPostgisRefusal(fields)) return 'QUERY_DATA'
   return routine === 'exec_stmt_raise' ? 'QUERY_RAISED' : 'QUERY_FAILED'
 }
 

@@ -41,6 +41,7 @@ export function serverMessage(
   if (holdsNamesOnly(fields, context) && isShort(fields.message)) return fields.message
   if (code === 'FOREIGN_UNREACHABLE') return `the connection to a foreign server was lost: ${describe(fields.sqlstate)}`
   if (code === 'FOREIGN_REMOTE') return `a foreign server answered with an error: ${describe(fields.sqlstate)}`
+  if (isPostgisRefusal(fields)) return `PostGIS refused a geometry (${fields.sqlstate})`
   const table = qualified(names.schema, names.table)
   const on = table === undefined ? '' : ` on ${table}`
   const constraint = names.constraint === undefined ? '' : ` ${names.constraint}`
@@ -123,6 +124,14 @@ export function isRemoteLoss(fields: ServerErrorFields): boolean {
   return losesServer.test(routine) || isRemoteAnswer(fields)
 }
 
+// PostGIS has one SQLSTATE for whatever it does not take, and that is the server's own for what should never happen.
+const postgisRoutines = /^(pg_error|pg_parser_errhint|transform|GetProjStrings(SPI)?)$/
+
+/** Whether the error is that PostGIS does not take a geometry, or two of them together. */
+export function isPostgisRefusal({ sqlstate, routine }: ServerErrorFields): boolean {
+  return sqlstate === 'XX000' && routine !== undefined && postgisRoutines.test(routine)
+}
+
 // These say for which role and which foreign server something is missing.
 const namesForeignServer = /^(connect_pg_server|GetUserMapping|check_conn_params|pgfdw_security_check)$/
 
@@ -174,6 +183,8 @@ const raisedHint =
 const malformedQuery =
   'a tsquery is malformed: operators are & | ! <->, a word with others in it stands in quotes; what people type is read by websearch'
 
+const missingSrid = 'there is no such SRID: `select srid from spatial_ref_sys` lists them'
+
 const hintsByRoutine: Readonly<Record<string, string>> = {
   '0A000 DoCopy': 'COPY FROM does not work under row-level security: insert with unnest or jsonb_to_recordset',
   '0A000 RevalidateCachedQuery': 'the columns of the result changed since the statement was prepared; run it again',
@@ -181,6 +192,13 @@ const hintsByRoutine: Readonly<Record<string, string>> = {
   '42601 makepol': malformedQuery,
   '42601 prssyntaxerror': malformedQuery,
   '42601 gettoken_query_standard': malformedQuery,
+  'XX000 pg_error':
+    'SRIDs that differ: bring both into one with transform(); a shape that is not valid: isValid() finds it, makeValid() mends it; or the function does not take its type or its numbers',
+  'XX000 pg_parser_errhint': 'write geometries as point() or toGeometry() make them: PostGIS cannot read the text',
+  'XX000 transform':
+    'a geometry without SRID cannot be transformed: say its own with st_setsrid, and give its column one',
+  'XX000 GetProjStrings': missingSrid,
+  'XX000 GetProjStringsSPI': missingSrid,
 }
 
 const hintsBySqlstate: Readonly<Record<string, string>> = {

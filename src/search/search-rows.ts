@@ -109,7 +109,8 @@ const maxLimit = 1_000
  * @param table - of the generated metadata.ts: `tables.articles`
  * @returns a page; empty when nothing fits, or when the text has no words
  * @throws {TenonError} OPTION_INVALID, PARAMETER_INVALID when something cannot be asked for; CURSOR_INVALID; QUERY_UNDEFINED_OBJECT when there is
- *   no such language, or the extension pg_trgm is missing; QUERY_RAISED when `through` was made for a policy that is another now
+ *   no such language, or the extension pg_trgm is missing; QUERY_RAISED when `through` was made for policies that are others now, or does not answer
+ *   this role as the table does
  * @example
  * ```ts
  * const found = await searchRows(me, tables.articles, {
@@ -146,7 +147,7 @@ export async function searchRows<
   }
   const node = searchStatement(searching).toOperationNode()
   const { rows } = await runQuery<Record<string, unknown>>(executor, node, { signal }).catch((error: unknown) => {
-    throw isTenonError(error) && error.constraint === 'search_policy_changed' ? policyChanged(table, error) : error
+    throw refusalOfFunction(table, error) ?? error
   })
   const items = rows.slice(0, limit)
   const last = items.at(-1)
@@ -171,14 +172,35 @@ export async function searchRows<
   }
 }
 
-function policyChanged(table: TableMetadata, error: TenonError): TenonError {
+/** What a function of `tenon.add_search_function` refuses, by the name that its error carries: texts of raised errors are not passed on. */
+const refusals: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  search_policy_changed: [
+    'the policies, functions or grants that the function of a search was made for are not what they were',
+    'Drop the function, and call tenon.add_search_function again.',
+  ],
+  search_forced: [
+    'row security binds the owner of the function of a search, who cannot search for others then',
+    'Take FORCE ROW LEVEL SECURITY off the table, or give table and function to a role with BYPASSRLS that nobody logs in as.',
+  ],
+  search_reader: [
+    'the table shows this role other rows than the function of a search was made for',
+    'Leave through out, as for a service and for members of several roles with policies of their own.',
+  ],
+}
+
+function refusalOfFunction(table: TableMetadata, error: unknown): TenonError | undefined {
+  if (!isTenonError(error)) return undefined
+  const { constraint = '', sqlstate } = error
+  const refusal = Object.hasOwn(refusals, constraint) ? refusals[constraint] : undefined
+  if (refusal === undefined) return undefined
+  const [what, hint] = refusal
   return new TenonError({
     code: 'QUERY_RAISED',
-    message: `${table.key}: the policy that the function of a search was made for is not what it was`,
-    hint: 'Drop the function, and call tenon.add_search_function again.',
+    message: `${table.key}: ${what}`,
+    hint,
     table: table.name,
-    constraint: error.constraint,
-    sqlstate: error.sqlstate,
+    constraint,
+    sqlstate,
     cause: error,
   })
 }

@@ -1,5 +1,6 @@
 /** Articles of two tenants under row-level security with their generated tables, on a server and on PGlite: what searching is tried on. */
 import { btree_gin } from '@electric-sql/pglite/contrib/btree_gin'
+import { citext } from '@electric-sql/pglite/contrib/citext'
 import { pg_trgm } from '@electric-sql/pglite/contrib/pg_trgm'
 import { unaccent } from '@electric-sql/pglite/contrib/unaccent'
 import type { Kysely } from 'kysely'
@@ -98,7 +99,7 @@ export async function openLibrary(
       pool: { max: 2 },
     })
   } else {
-    const pglite = await bootPglite('', { btree_gin, pg_trgm, unaccent })
+    const pglite = await bootPglite('', { btree_gin, citext, pg_trgm, unaccent })
     cleanup.defer(() => pglite.close())
     admin = async (text, values = []) => (await pglite.query<Record<string, unknown>>(text, [...values])).rows
     await pglite.exec('create role authenticated; create role anon; create role service_role')

@@ -88,6 +88,11 @@ test('the other builders know their items, and composites their attributes', () 
   // @ts-expect-error a plain object is sent as JSON
   const home: DB['things']['home'] = { street: 'x' }
   expectTypeOf(home).not.toBeAny()
+  const made = composite(['street'], { street: 'x' })
+  expectTypeOf({ ...made }).toExtend<{ readonly street: string }>()
+  // @ts-expect-error and so is a copy, which has lost how it is written
+  const copy: DB['things']['home'] = { ...made }
+  expectTypeOf(copy).not.toBeAny()
 })
 
 test('codecs are values, and the generator knows their names', () => {

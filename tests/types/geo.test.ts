@@ -77,6 +77,13 @@ describe('a column', () => {
     db.insertInto('places').values({ ...values, location: row.location, area: row.area })
     // @ts-expect-error plain GeoJSON was not checked
     db.insertInto('places').values({ ...values, location: { type: 'Point', coordinates: [1, 2] } })
+    const copy = { ...point(1, 2) }
+    expectTypeOf(copy).toExtend<Geometry<'Point'>>()
+    db.insertInto('places').values({ ...values, location: toGeometry(copy, { type: 'Point' }) })
+    // @ts-expect-error a copy has lost how it is written
+    db.insertInto('places').values({ ...values, location: copy })
+    // @ts-expect-error and so has one of a result
+    db.insertInto('places').values({ ...values, location: { ...row.location } })
     // @ts-expect-error of another SRID
     db.insertInto('places').values({ ...values, location: mercator })
     // @ts-expect-error of another type

@@ -294,7 +294,7 @@ export interface Tables {
 /** Every function, procedure and aggregate, by its name in camel case. */
 export interface Functions {
   /** Keys and ranks of rows of public.articles that a query finds under its policy articles_team_policy; made by tenon.add_search_function. */
-  readonly searchArticles: Callable<[{ arguments: { query: string | null; weights?: number[] | null; normalization?: number | null; cover?: boolean | null; most?: bigint | number | string | null; afterRank?: number | null; afterKey?: bigint | number | string | null }; returns: readonly { search_key: string | null; search_rank: number | null }[]; row: { search_key: string | null; search_rank: number | null } }]>;
+  readonly searchArticles: Callable<[{ arguments: { query: string | null; weights?: number[] | null; normalization?: number | null; cover?: boolean | null; most?: bigint | number | string | null; afterRank?: number | null; afterKey?: bigint | number | string | null; reader?: string | null }; returns: readonly { search_key: string | null; search_rank: number | null }[]; row: { search_key: string | null; search_rank: number | null } }]>;
 }
 
 export const tables: Tables = {
@@ -371,6 +371,7 @@ export const functions: Functions = {
           { name: "most", type: "pg_catalog.int8", mode: "in", key: "most", optional: true },
           { name: "after_rank", type: "pg_catalog.float4", mode: "in", key: "afterRank", optional: true },
           { name: "after_key", type: "pg_catalog.int8", mode: "in", key: "afterKey", optional: true },
+          { name: "reader", type: "pg_catalog.name", mode: "in", key: "reader", optional: true },
           { name: "search_key", type: "pg_catalog.int8", mode: "table" },
           { name: "search_rank", type: "pg_catalog.float4", mode: "table" },
         ],

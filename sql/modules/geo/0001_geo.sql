@@ -7,6 +7,7 @@
 --     select tenon.add_geo_index('public.places', 'location', array['tenant_id']);
 --     select tenon.add_point_columns('public.places', 'location', array['tenant_id']);
 --   PostGIS has to be there when they are called, in whichever schema; a leading column of the GiST index needs btree_gist.
+--   Names that would be longer than 63 bytes keep their ends, and a hash of the whole stands before those.
 -- parameters: none. The functions: target regclass; column_name name, of type geometry or geography; leading_columns name[], columns that
 --   come first in the index
 -- privilege: CREATE on the database; calling the functions takes ownership of the table, which the second writes anew
@@ -19,9 +20,30 @@
 --   drop function tenon.add_point_columns(regclass, name, name[]);
 --   drop function tenon.add_geo_index(regclass, name, name[]);
 --   drop function tenon_private.postgis_type(regclass, name);
+--   drop function tenon_private.name_of(text, text);
 
 create schema if not exists tenon;
 create schema if not exists tenon_private;
+
+-- Cut off by the server, the names of x, y and both indexes of a long column would all be the same.
+create function tenon_private.name_of(start text, ending text) returns name
+  language sql stable
+  set search_path = ''
+begin atomic
+  select (
+    case
+      when pg_catalog.octet_length(start || ending) <= 63 then start
+      else (
+        select pg_catalog."left"(start, size.characters) || '_' || pg_catalog."left"(pg_catalog.md5(start), 8)
+        from pg_catalog.generate_series(54, 0, -1) as size(characters)
+        where pg_catalog.octet_length(pg_catalog."left"(start, size.characters)) <= 54 - pg_catalog.octet_length(ending)
+        limit 1
+      )
+    end || ending
+  )::name;
+end;
+
+comment on function tenon_private.name_of(text, text) is 'A name of what it starts and ends with, whose beginning is cut and told from others by a hash where it would be too long.';
 
 -- The type of a column of PostGIS as the catalog writes it; anything else is refused.
 create function tenon_private.postgis_type(target regclass, column_name name) returns text
@@ -64,7 +86,7 @@ create function tenon.add_geo_index(target regclass, column_name name, leading_c
 as $function$
 declare
   table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
-  index_name constant name := (table_name || '_' || column_name || '_geo_idx')::name;
+  index_name constant name := tenon_private.name_of(table_name || '_' || column_name, '_geo_idx');
 begin
   perform tenon_private.postgis_type(target, column_name);
   if pg_catalog.cardinality(leading_columns) > 0 and not exists (select from pg_catalog.pg_extension where extname = 'btree_gist') then
@@ -97,9 +119,9 @@ declare
     join pg_catalog.pg_namespace as namespace on namespace.oid = extension.extnamespace where extension.extname = 'postgis'
   );
   table_name constant text := (select relname from pg_catalog.pg_class where oid = target);
-  x constant name := (column_name || '_x')::name;
-  y constant name := (column_name || '_y')::name;
-  index_name constant name := (table_name || '_' || column_name || '_point_idx')::name;
+  x constant name := tenon_private.name_of(column_name, '_x');
+  y constant name := tenon_private.name_of(column_name, '_y');
+  index_name constant name := tenon_private.name_of(table_name || '_' || column_name, '_point_idx');
 begin
   if type_text !~ '\(Point' then
     raise exception using
@@ -125,6 +147,7 @@ $function$;
 
 comment on function tenon.add_point_columns(regclass, name, name[]) is 'Adds x and y of a point as columns <column>_x and <column>_y, generated, and an index over the leading columns and them, whose name it returns.';
 
+revoke all on function tenon_private.name_of(text, text) from public;
 revoke all on function tenon_private.postgis_type(regclass, name) from public;
 revoke all on function tenon.add_geo_index(regclass, name, name[]) from public;
 revoke all on function tenon.add_point_columns(regclass, name, name[]) from public;

@@ -38,6 +38,36 @@ describe('sql/modules/geo on a server', () => {
     ])
   })
 
+  it('keeps names apart that are too long as a whole', async () => {
+    const [first, second] = ['é', 'è'].map((last) => `${'ä'.repeat(30)}${last}`)
+    await ground.admin(
+      `create table sites_of_a_long_name (id int, "${first}" geography(Point, 4326), "${second}" geography(Point, 4326))`,
+    )
+    const made: unknown[] = []
+    for (const column of [first, second])
+      for (const name of ['add_geo_index', 'add_point_columns'])
+        made.push(
+          ...(await ground.admin(`select tenon.${name}('sites_of_a_long_name', '${column}') as name`)).map(
+            (row) => row['name'],
+          ),
+        )
+    expect(new Set(made).size).toBe(4)
+    const columns = (
+      await ground.admin(
+        `select attname as name from pg_attribute where attrelid = 'sites_of_a_long_name'::regclass and attnum > 3 order by attnum`,
+      )
+    ).map((row) => row['name'])
+    expect(new Set(columns).size).toBe(4)
+    for (const name of [...made, ...columns]) {
+      expect(Buffer.byteLength(String(name))).toBeLessThanOrEqual(63)
+      expect(name).toMatch(/_[0-9a-f]{8}_(x|y|geo_idx|point_idx)$/)
+    }
+    const indexes = await ground.admin(
+      `select indexname as name from pg_indexes where tablename = 'sites_of_a_long_name'`,
+    )
+    expect(indexes.map((row) => row['name']).toSorted()).toEqual(made.toSorted())
+  })
+
   it.each([
     [`tenon.add_geo_index('"odd Sites"', 'name')`, '42703'],
     [`tenon.add_geo_index('"odd Sites"', 'nothing')`, '42703'],

@@ -1,7 +1,7 @@
 /** Geometries on their way to PostGIS and back, on real servers, with the extension in two places. */
 import { CamelCasePlugin } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { geography, geometry, point, sridOf } from '../../../src/geo/index.ts'
+import { geography, geometry, point, sridOf, toGeometry } from '../../../src/geo/index.ts'
 import { type Ground, groundKinds } from '../../support/postgis.ts'
 
 /** WKT of every type, dimension and emptiness, and what GeoJSON of it is. */
@@ -178,6 +178,33 @@ describe.each(groundKinds)('values on $name', (kind) => {
     const asked = ground.service.selectFrom('anything').select('shape').where('id', '=', 9).execute()
     await expect(asked).rejects.toMatchObject({ code: 'QUERY_DATA', hint: expect.stringMatching(/ST_CurveToLine/) })
     await ground.admin('delete from anything where id = 9')
+  })
+
+  it('says what to do about what PostGIS does not take', async () => {
+    await ground.admin('truncate anything')
+    await ground.admin(`insert into anything values (1, 'SRID=4326;POINT(1 2)'), (2, 'POINT(3 4)')`)
+    const { service } = ground
+    const mercator = toGeometry({ type: 'Point', coordinates: [1, 2] }, { srid: 3857 })
+    const shapes = service.selectFrom('anything').where('shape', 'is not', null)
+    const mixed = shapes.select('id').where(({ ref }) => geometry(ref('shape'), 3857).intersects(mercator))
+    const more = [
+      [shapes.select(({ ref }) => geometry(ref('shape'), 3857).transform(4326).isEmpty().as('empty')), /without SRID/],
+      [
+        shapes
+          .where('id', '=', 1)
+          .select(({ ref }) => geometry(ref('shape'), 4326).transform(998_000).isEmpty().as('empty')),
+        /no such SRID/,
+      ],
+      [service.insertInto('anything').values({ id: 3, shape: 'nowhere' as never }), /toGeometry\(\)/],
+    ] as const
+    // PGlite's PostGIS finds no st_transform any more after an error of its own.
+    for (const [query, hint] of [[mixed, /SRIDs that differ/] as const, ...(kind === groundKinds[0] ? more : [])])
+      await expect(query.execute(), String(hint)).rejects.toMatchObject({
+        code: 'QUERY_DATA',
+        sqlstate: 'XX000',
+        message: 'PostGIS refused a geometry (XX000)',
+        hint: expect.stringMatching(hint),
+      })
   })
 
   it('writes and reads under row security and with the CamelCasePlugin', async () => {

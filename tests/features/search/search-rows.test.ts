@@ -287,6 +287,49 @@ describe.each(libraryKinds)('pages on %s', (kind) => {
   })
 })
 
+describe.each(libraryKinds)('a key of an order of its own on %s', (kind) => {
+  const named = `create extension citext;
+    create table named (name citext collate "C" primary key, body text not null, odd boolean not null default false);
+    select tenon.add_search('public.named', '{"body": "A"}', 'english');
+    alter table named enable row level security; create policy named_policy on named to authenticated using (not odd);
+    grant select on named to authenticated; select tenon.add_search_function('public.named', 'named_policy');
+    insert into named (name, body, odd) values ('a', 'tree', false), ('B', 'tree', false), ('c', 'tree', false), ('D', 'tree', false), ('E', 'tree', true)`
+
+  it('gives every row once, page by page, through a function too', { timeout: 60_000 }, async () => {
+    await using library = await openLibrary(kind, named)
+    for (const through of [undefined, 'public.search_named']) {
+      const seen: string[] = []
+      for (let after: string | undefined; ; ) {
+        const page = await searchRows(library.one, library.tables.named, {
+          text: 'tree',
+          limit: 1,
+          after,
+          through,
+        } as never)
+        seen.push(...page.items.map(({ row }) => (row as { name: string }).name))
+        after = page.endCursor
+        if (!page.hasNext) break
+      }
+      expect(seen, `through ${through}`).toEqual(['a', 'B', 'c', 'D'])
+    }
+    const texts = await library.admin(`select name from named where name::text > 'a' order by 1`)
+    expect(texts, 'as texts they are in another order: the control').toEqual([{ name: 'c' }])
+  })
+
+  it('is refused to a service, which the table shows more', async () => {
+    await using library = await openLibrary(kind, named)
+    const find = (executor: typeof library.one | typeof library.service) =>
+      searchRows(executor, library.tables.named, { text: 'tree', limit: 9, through: 'search_named' } as never)
+    expect((await find(library.one)).items, 'the control').toHaveLength(4)
+    await expect(find(library.service)).rejects.toMatchObject({
+      code: 'QUERY_RAISED',
+      constraint: 'search_reader',
+      sqlstate: '0A000',
+      hint: expect.stringContaining('through'),
+    })
+  })
+})
+
 describe.each(libraryKinds)('with CamelCasePlugin and another schema on %s', (kind) => {
   it('finds the same', { timeout: 60_000 }, async () => {
     const more = `create schema app; create table app.long_names (the_id uuid default gen_random_uuid(), made_at timestamptz default now(), long_title text not null, primary key (the_id, made_at));
