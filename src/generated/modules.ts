@@ -4908,8 +4908,8 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'search_obstacle' }, { kind: 'function', schema: 'tenon', name: 'search_is_for' }, { kind: 'function', schema: 'tenon', name: 'search_is_whole' }, { kind: 'function', schema: 'tenon', name: 'assert_search' }],
-        sha256: 'c3abe40def615d125005d3af121b3b335ec29490071a4923954d6dfbd25bca0b',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'search_scope' }, { kind: 'function', schema: 'tenon', name: 'search_reads_settings' }, { kind: 'function', schema: 'tenon', name: 'search_obstacle' }, { kind: 'function', schema: 'tenon', name: 'search_is_for' }, { kind: 'function', schema: 'tenon', name: 'search_is_whole' }, { kind: 'function', schema: 'tenon', name: 'assert_search' }],
+        sha256: 'b2d35e2f40577adc6b9ddb2dc19d93259f57dd9535ca7c15ab5d3242958f3d2c',
         sql: `-- What the policies of a table say to those who search it, and whether an owner can say it for them: what 0003's functions stand on.
 --
 -- purpose: a search function runs with its owner's rights and asks what the policies ask. That is the answer of the table itself
@@ -4918,7 +4918,7 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
 --     counts that is for all roles of the one that is named. A restrictive one for some of them alone makes it none.
 --   - search_obstacle judges the stored expressions themselves, and what they call. Only what is known to answer an owner as it
 --     answers a session passes: operators and immutable functions of the server, what it has for settings, times and texts,
---     immutable functions in C, functions whose body the server has parsed (begin atomic, return) and that are judged in turn,
+--     immutable functions in C, texts that only take settings apart, as Supabase's auth.uid() does, functions whose body the server has parsed (begin atomic, return) and that are judged in turn,
 --     and functions with their owner's rights and a search_path of their own, which are the same to everybody. Tables, the
 --     current role, the current schema and names looked up while it runs do not pass, nor does what the server writes down
 --     without the schemas of its operators.
@@ -4936,6 +4936,7 @@ drop function tenon.add_search(regclass, jsonb, regconfig, name, name, text[], b
 --   drop function tenon.search_is_whole(oid, regclass, oid[]);
 --   drop function tenon.search_is_for(oid, regclass, name[], oid[], oid[]);
 --   drop function tenon.search_obstacle(oid[]);
+--   drop function tenon.search_reads_settings(oid);
 --   drop function tenon.search_scope(regclass, name);
 
 -- PL/pgSQL, because it keeps its plans, whatever the search that asks it does with its own. Functions are those that the policies call, down to the
@@ -5006,6 +5007,20 @@ end
 $function$;
 comment on function tenon.search_scope(regclass, name) is 'What the policies of a table ask of everybody whom a permissive policy for SELECT is for, as one condition; no row when there is no such policy, or a restrictive one for some of them alone.';
 
+-- Supabase's auth.uid() and its kin have a text for a body, which the server reads only when it runs: these are read here, word by word.
+create function tenon.search_reads_settings(function oid) returns boolean
+  language sql stable
+  set search_path = ''
+begin atomic
+  select language.lanname = 'sql' and called.prosqlbody is null
+    and pg_catalog.regexp_replace(called.prosrc, $re$'[^'\\\\]*'$re$, $re$''$re$, 'g') ~* $re$^\\s*select(\\m(coalesce|nullif|(pg_catalog\\.)?(current_setting|uuid|text|jsonb|json|int|integer|bigint)|true)\\M|''|::|->>|->|[(),\\s])+;?\\s*$$re$
+    and pg_catalog.regexp_replace(called.prosrc, $re$current_setting\\s*\\(\\s*'(?!search_path')[^'\\\\]*'$re$, '', 'gi') !~* 'current_setting'
+  from pg_catalog.pg_proc as called
+  join pg_catalog.pg_language as language on language.oid = called.prolang
+  where called.oid = function;
+end;
+comment on function tenon.search_reads_settings(oid) is 'Whether the text of a function in SQL takes apart settings that it names, and does nothing else.';
+
 create function tenon.search_obstacle(policies oid[]) returns text
   language sql stable
   set search_path = ''
@@ -5070,7 +5085,7 @@ begin atomic
       )
       when calls.prokind <> 'f' then false
       when calls.prosecdef then exists (select from pg_catalog.unnest(calls.proconfig) as setting(text) where setting.text like 'search\\_path=%')
-      when calls.prosqlbody is not null then true
+      when calls.prosqlbody is not null or tenon.search_reads_settings(calls.oid) then true
       else calls.provolatile = 'i' and calls.prolang in (select language.oid from pg_catalog.pg_language as language where language.lanname in ('c', 'internal'))
     end
   )
@@ -5158,6 +5173,7 @@ comment on function tenon.assert_search(regclass, name, text, regprocedure, name
 drop function tenon.search_is_whole(oid, regclass, oid[]);
 drop function tenon.search_is_for(oid, regclass, name[], oid[], oid[]);
 drop function tenon.search_obstacle(oid[]);
+drop function tenon.search_reads_settings(oid);
 drop function tenon.search_scope(regclass, name);`,
       },
       {

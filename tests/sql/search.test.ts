@@ -108,6 +108,12 @@ describeModule('sql/modules/search/0002_search_scope.sql', ['search'], (engine) 
   }
   const returning = (head: string, body: string) => `create function odd.tenant() returns int language ${head} ${body}`
   const reads = 'select tenant from public.members limit 1'
+  /** As Supabase has it. */
+  const claims = `
+    select coalesce(
+      nullif(current_setting(''request.jwt.claim.sub'', true), ''''),
+      (nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''sub'')
+    )::int`
 
   it.each([
     ['true'],
@@ -125,6 +131,11 @@ describeModule('sql/modules/search/0002_search_scope.sql', ['search'], (engine) 
     ],
     ['tenant_id in (select odd.tenant())', returning(`sql security definer set search_path = ''`, `as '${reads}'`)],
     ['title operator(odd.==) title', equals('==')],
+    ['tenant_id = odd.tenant()', returning('sql stable', `as '${claims}'`)],
+    [
+      'tenant_id = odd.tenant()',
+      returning('sql stable', `as ' select nullif(current_setting(''app.tenant''), '''')::int; '`),
+    ],
   ])('finds nothing in the way of %s', async (using, before = '') => {
     expect(await obstacleOf(using, before)).toBe(null)
   })
@@ -169,7 +180,22 @@ describeModule('sql/modules/search/0002_search_scope.sql', ['search'], (engine) 
       'odd.tenant() calls odd.deeper()',
       `create function odd.deeper() returns int language sql as '${reads}'; ${returning('sql', 'return odd.deeper()')}`,
     ],
-    ['title operator(odd.==) title', /calls odd.same\(text,text\)/, equals('==', 'sql immutable', 'select true')],
+    ...[
+      `${claims} from public.members`,
+      `${claims}, odd.deeper()`,
+      `select 1; ${claims}`,
+      `${claims} -- `,
+      `select current_setting(''search_path'')::int`,
+      `select current_setting(coalesce(''app.tenant''))::int`,
+      `select current_setting(''app.x'')::int, current_setting(''Search_Path'')`,
+      'select coalesce(current_user)::int',
+      `select E''\\'' ''::int`,
+    ].map((body): [string, RegExp, string] => [
+      'tenant_id = odd.tenant()',
+      /calls odd.tenant\(\)/,
+      `set check_function_bodies = off; ${returning('sql stable', `as '${body}'`)}; reset check_function_bodies`,
+    ]),
+    ['title operator(odd.==) title', /calls odd.same\(text,text\)/, equals('==', 'sql immutable', 'select $1 = $2')],
     [`nullif(title, 'x') is null`, /operator of an extension/, `${equals('=')}; set search_path = odd, pg_catalog`],
     [`title is distinct from 'x'`, /operator of an extension/, `${equals('=')}; set search_path = odd, pg_catalog`],
     [

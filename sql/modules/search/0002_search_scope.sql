@@ -6,7 +6,7 @@
 --     counts that is for all roles of the one that is named. A restrictive one for some of them alone makes it none.
 --   - search_obstacle judges the stored expressions themselves, and what they call. Only what is known to answer an owner as it
 --     answers a session passes: operators and immutable functions of the server, what it has for settings, times and texts,
---     immutable functions in C, functions whose body the server has parsed (begin atomic, return) and that are judged in turn,
+--     immutable functions in C, texts that only take settings apart, as Supabase's auth.uid() does, functions whose body the server has parsed (begin atomic, return) and that are judged in turn,
 --     and functions with their owner's rights and a search_path of their own, which are the same to everybody. Tables, the
 --     current role, the current schema and names looked up while it runs do not pass, nor does what the server writes down
 --     without the schemas of its operators.
@@ -24,6 +24,7 @@
 --   drop function tenon.search_is_whole(oid, regclass, oid[]);
 --   drop function tenon.search_is_for(oid, regclass, name[], oid[], oid[]);
 --   drop function tenon.search_obstacle(oid[]);
+--   drop function tenon.search_reads_settings(oid);
 --   drop function tenon.search_scope(regclass, name);
 
 -- PL/pgSQL, because it keeps its plans, whatever the search that asks it does with its own. Functions are those that the policies call, down to the
@@ -94,6 +95,20 @@ end
 $function$;
 comment on function tenon.search_scope(regclass, name) is 'What the policies of a table ask of everybody whom a permissive policy for SELECT is for, as one condition; no row when there is no such policy, or a restrictive one for some of them alone.';
 
+-- Supabase's auth.uid() and its kin have a text for a body, which the server reads only when it runs: these are read here, word by word.
+create function tenon.search_reads_settings(function oid) returns boolean
+  language sql stable
+  set search_path = ''
+begin atomic
+  select language.lanname = 'sql' and called.prosqlbody is null
+    and pg_catalog.regexp_replace(called.prosrc, $re$'[^'\\]*'$re$, $re$''$re$, 'g') ~* $re$^\s*select(\m(coalesce|nullif|(pg_catalog\.)?(current_setting|uuid|text|jsonb|json|int|integer|bigint)|true)\M|''|::|->>|->|[(),\s])+;?\s*$$re$
+    and pg_catalog.regexp_replace(called.prosrc, $re$current_setting\s*\(\s*'(?!search_path')[^'\\]*'$re$, '', 'gi') !~* 'current_setting'
+  from pg_catalog.pg_proc as called
+  join pg_catalog.pg_language as language on language.oid = called.prolang
+  where called.oid = function;
+end;
+comment on function tenon.search_reads_settings(oid) is 'Whether the text of a function in SQL takes apart settings that it names, and does nothing else.';
+
 create function tenon.search_obstacle(policies oid[]) returns text
   language sql stable
   set search_path = ''
@@ -158,7 +173,7 @@ begin atomic
       )
       when calls.prokind <> 'f' then false
       when calls.prosecdef then exists (select from pg_catalog.unnest(calls.proconfig) as setting(text) where setting.text like 'search\_path=%')
-      when calls.prosqlbody is not null then true
+      when calls.prosqlbody is not null or tenon.search_reads_settings(calls.oid) then true
       else calls.provolatile = 'i' and calls.prolang in (select language.oid from pg_catalog.pg_language as language where language.lanname in ('c', 'internal'))
     end
   )
