@@ -38,6 +38,8 @@ select 'column' as kind, n.nspname::text as schema, c.relname::text as "table", 
     ) then ' not valid' else '' end end,
     'options', (
       select 'with (' || pg_catalog.string_agg(o.option, ', ' order by o.option collate "C") || ')' from pg_catalog.unnest(a.attoptions) as o (option)
+      -- The server's own number, of minor releases from 15.20 on.
+      where o.option not like 'pg\_attver=%'
     )
   )) as parts
 from pg_catalog.pg_attribute as a

@@ -25,7 +25,7 @@ function even({ kind }: CatalogObject, part: string, text: string): string {
   // A function whose file was checked out on Windows.
   const lines = text.replaceAll('\r\n', '\n')
   if (kind === 'comment' || kind === 'grant') return lines
-  const tokens = toTokens(lines).map(unquoted)
+  const tokens = withoutTargetAs(toTokens(lines).map(unquoted))
   return (kind === 'view' && part === 'query' ? withoutPrefix(tokens) : tokens).join('')
 }
 
@@ -41,6 +41,27 @@ function toTokens(text: string): readonly string[] {
 // Which words are quoted depends on the version: "json" became a keyword in 16.
 function unquoted(token: string): string {
   return /^"[a-z_][a-z0-9_]*"$/.test(token) ? token.slice(1, -1) : token
+}
+
+/** From the minor releases of November 2026 on (15.20) UPDATE and DELETE have AS in front of the name that their table goes by. */
+function withoutTargetAs(tokens: readonly string[]): readonly string[] {
+  const kept: string[] = []
+  // What came since UPDATE or DELETE FROM, as long as it is the name of a table.
+  let target: string | undefined
+  let last = ''
+  for (const token of tokens) {
+    if (token.trim() === '') {
+      // Of the blanks around AS one is left.
+      if (kept.at(-1)?.trim() !== '') kept.push(token)
+      continue
+    }
+    const isAs = token === 'AS' && target !== undefined && isName(target)
+    if (token === 'UPDATE' || (token === 'FROM' && last === 'DELETE')) target = ''
+    else if (target !== undefined && token !== 'ONLY') target = isName(token) === isName(target) ? undefined : token
+    if (!isAs) kept.push(token)
+    last = token
+  }
+  return kept
 }
 
 const clauses = [
