@@ -151,7 +151,7 @@ export class Runner {
     for (let i = 0; i < 2 && unit.failure instanceof OutdatedTypes; i++) {
       const { owner, times } = unit.failure
       if (!(owner instanceof ValueParsers)) return false
-      if (owner.times === times) this.shared.roundTrips++
+      if (owner.times === times && !owner.isAsking(this.line)) this.shared.roundTrips++
       if (!(await owner.relearn(this.line, times))) return false
       unit.readHeld()
     }

@@ -52,6 +52,8 @@ export class ValueParsers {
   /** Parsers are made of what was known then. */
   #times = 0
   #learnedAt = 0
+  /** Lines that are asking. */
+  readonly #asking = new WeakMap<Line, Promise<void>>()
 
   /** @param metadata - without it all but what codecs read keeps the client's own parser */
   constructor(
@@ -154,13 +156,34 @@ export class ValueParsers {
    */
   async relearn(line: Line, times: number): Promise<boolean> {
     if (times !== this.#times) return true
-    const steps = [hideSchemasStep, this.step()]
-    const { around, undo, before } = inSavepoint
-    const isInside = line.status !== 'I'
-    const { unit, loss } = await line.run(isInside ? around(steps) : steps)
-    if (loss === undefined && unit.error === undefined) this.learn(unit, isInside ? before + 1 : 1)
-    else if (loss === undefined && isInside) await line.run(undo)
+    // Units that others share a line with find out together, and all of them stand before the question that the first has sent.
+    let asking = this.#asking.get(line)
+    if (asking === undefined) {
+      asking = this.#ask(line).finally(() => this.#asking.delete(line))
+      this.#asking.set(line, asking)
+    }
+    await asking
     return times !== this.#times
+  }
+
+  /** Whether a line has sent the question and has no answer yet. */
+  isAsking(line: Line): boolean {
+    return this.#asking.has(line)
+  }
+
+  async #ask(line: Line): Promise<void> {
+    const steps = [hideSchemasStep, this.step()]
+    if (line.status === 'I') {
+      const { unit, loss } = await line.run(steps)
+      if (loss === undefined) this.learn(unit, 1)
+      return
+    }
+    const { around, undo, before } = inSavepoint
+    const { unit, loss } = await line.run(around(steps))
+    if (loss === undefined && unit.error === undefined) this.learn(unit, before + 1)
+    else if (loss === undefined) await line.run(undo)
+    // A transaction may see types that are no more, or are not yet, and its session may leave too little time: whoever comes next asks by himself.
+    this.#known = false
   }
 
   /** The answer; without one nothing is known. */

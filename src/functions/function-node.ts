@@ -46,9 +46,9 @@ export function passedTo(callable: FunctionsOfName, chosen: FunctionMetadata, gi
   // CALL wants something in the place of OUT arguments.
   const written = all.filter(({ key, mode }) => key !== undefined || (kind === 'procedure' && mode === 'out'))
   const isGiven = ({ key }: ArgumentMetadata) => key === undefined || given.has(key)
-  const last = written.findLastIndex(
-    (argument) => isGiven(argument) && (kind === 'aggregate' || argument.name === undefined),
-  )
+  // By name the server finds a function with VARIADIC only where every argument is given.
+  const isByPlace = kind === 'aggregate' || written.some(({ mode }) => mode === 'variadic')
+  const last = written.findLastIndex((argument) => isGiven(argument) && (isByPlace || argument.name === undefined))
   return written.flatMap((argument, place): readonly Passed[] => {
     const { key } = argument
     if (isGiven(argument))
@@ -60,11 +60,31 @@ export function passedTo(callable: FunctionsOfName, chosen: FunctionMetadata, gi
 
 /** What of a call decides its text. */
 export function shapeOf(passed: readonly Passed[]): string {
+  const types = openTypes(passed)
   return passed
-    .map(({ argument: { name, key, type }, value }) =>
-      isPolymorphic(type) ? `${key}\0${typeOfValue(value) ?? ''}` : (key ?? `\0${name}`),
+    .map(({ argument: { name, key, type } }, i) =>
+      isPolymorphic(type) ? `${key}\0${types[i] ?? ''}` : (key ?? `\0${name}`),
     )
     .join('\0\0')
+}
+
+/**
+ * What the values of polymorphic arguments are sent as. Those that the server takes for one type are of one, whatever each would be by itself:
+ * a whole number beside one that is not, and a null beside anything.
+ */
+function openTypes(passed: readonly Passed[]): readonly (string | undefined)[] {
+  if (!passed.some(({ argument: { type } }) => isPolymorphic(type))) return []
+  const isOpen = passed.map(({ argument: { type } }) => isPolymorphic(type) && type !== 'pg_catalog.any')
+  const isOne = passed.map(({ argument: { type } }, i) => isOpen[i] && !type.startsWith('pg_catalog.anycompatible'))
+  const own = passed.map(({ value }) => typeOfValue(value))
+  const [wide, another] = ['float8', 'int8'].filter((type) =>
+    own.some((each, i) => isOne[i] && each?.replace('[]', '') === type),
+  )
+  const isTold = passed.some(({ value }, i) => isOpen[i] && value !== null)
+  return passed.map(({ argument: { type }, value }, i) => {
+    if (value === null) return isOpen[i] && isTold ? undefined : type === 'pg_catalog.anyarray' ? 'jsonb[]' : 'jsonb'
+    return isOne[i] && wide !== undefined && another === undefined ? own[i]?.replace('int4', wide) : own[i]
+  })
 }
 
 /** The values of a call, in the order in which the text has them. */
@@ -80,9 +100,10 @@ export function functionName({ schema, name }: FunctionsOfName): string {
 /** The arguments as SQL. */
 export function argumentNodes(callable: FunctionsOfName, passed: readonly Passed[]): readonly Sql[] {
   const casts = hasSiblings(callable)
-  return passed.map(({ argument, value, byPlace }) => {
+  const types = openTypes(passed)
+  return passed.map(({ argument, value, byPlace }, i) => {
     const { name, mode } = argument
-    const node = valueNode(argument, value, casts)
+    const node = valueNode(argument, value, { casts, openType: types[i] })
     // "any" takes no array in place of its values.
     const words = [
       ...(mode === 'variadic' && argument.type !== 'pg_catalog.any' ? ['variadic'] : []),
@@ -98,11 +119,14 @@ export function functionNode(callable: FunctionsOfName, passed: readonly Passed[
   return callNode(functionName(callable), ...argumentNodes(callable, passed))
 }
 
-function valueNode({ key, type }: ArgumentMetadata, value: unknown, casts: boolean): Sql {
+function valueNode(
+  { key, type }: ArgumentMetadata,
+  value: unknown,
+  { casts, openType }: { readonly casts: boolean; readonly openType: string | undefined },
+): Sql {
   if (key === undefined) return constant(null)
   const isOpen = isPolymorphic(type)
   if (isExpression(value)) return casts && !isOpen ? cast(nodeOf(value), sqlType(type)) : nodeOf(value)
   if (!isOpen) return bound(value, sqlType(type))
-  const own = typeOfValue(value)
-  return own === undefined ? parameter(value) : bound(value, sqlType(`pg_catalog.${own}`))
+  return openType === undefined ? parameter(value) : bound(value, sqlType(`pg_catalog.${openType}`))
 }

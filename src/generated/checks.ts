@@ -211,6 +211,15 @@ attributes as (
   left join plain as i on i.domain = t.typelem
   where a.attrelid in (select c.typrelid from coded as c where c.typtype = 'c') and a.attnum > 0 and not a.attisdropped
 ),
+written as (
+  select a.attrelid, pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+    'name', a.attname,
+    'type', a.type::bigint,
+    'element', a.element::bigint
+  ) order by a.attnum) as attributes
+  from attributes as a
+  group by a.attrelid
+),
 elements as (
   select t.typarray as array_type, t.oid, t.typtype, t.typbasetype, t.typdelim
   from pg_catalog.pg_type as t
@@ -242,16 +251,8 @@ select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(e.array_type::
     'kind', case c.typtype when 'b' then 'base' when 'c' then 'composite' when 'r' then 'range' else 'multirange' end,
     'extension', c.extname,
     'subtype', c.subtype::bigint,
-    'attributes', case when c.typtype = 'c' then (
-      select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-        'name', a.attname,
-        'type', a.type::bigint,
-        'element', a.element::bigint
-      ) order by a.attnum), '[]')
-      from attributes as a
-      where a.attrelid = c.typrelid
-    ) end
-  ))), '[]') from coded as c) as coded,
+    'attributes', case when c.typtype = 'c' then coalesce(w.attributes, '[]') end
+  ))), '[]') from coded as c left join written as w on w.attrelid = c.typrelid) as coded,
   (select coalesce(pg_catalog.jsonb_agg(l.oid::bigint), '[]') from listed as l) as listed
 from elements as e
 where e.typtype <> 'd'

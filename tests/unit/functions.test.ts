@@ -64,7 +64,7 @@ describe('a call', () => {
       ],
     })
     expect(sqlOf(functionCall(mixed, { rest: [3], argument2: 2, a: 1 }).as('x')).sql).toBe(
-      'select "public"."f"(cast($1 as "pg_catalog"."int4"), cast($2 as "pg_catalog"."int4"), variadic "rest" => cast($3 as "pg_catalog"."int4"[])) as "x"',
+      'select "public"."f"(cast($1 as "pg_catalog"."int4"), cast($2 as "pg_catalog"."int4"), variadic cast($3 as "pg_catalog"."int4"[])) as "x"',
     )
   })
 

@@ -284,6 +284,31 @@ describe('with other programs at work', () => {
     expect((await one.query('select from troubles')).rowCount).toBe(2)
   })
 
+  it('a transaction that sees the types of its beginning leaves them to nobody', async () => {
+    const [one] = clients as [Client]
+    await one.query(
+      `create type pair as (width int, height int); create table pairs (pair pair); insert into pairs values ('(1,2)'); grant all on pairs to authenticated`,
+    )
+    const read = async (by: Loose) => asParts((await by.selectFrom('pairs').selectAll().execute())[0].pair)
+    vi.useFakeTimers({ toFake: ['performance'] })
+    try {
+      expect(await read(me)).toEqual({ width: 1, height: 2 })
+      await me.transaction({ isolationLevel: 'repeatable read' }, async (trx) => {
+        await sql`select 1`.execute(trx)
+        await one.query('alter type pair rename attribute width to depth')
+        vi.advanceTimersByTime(61_000)
+        expect(await read(me)).toEqual({ depth: 1, height: 2 })
+        vi.advanceTimersByTime(61_000)
+        // The control: it has asked, and sees the catalog as it was.
+        expect(await read(trx)).toEqual({ width: 1, height: 2 })
+        expect(await read(me)).toEqual({ depth: 1, height: 2 })
+      })
+      expect(await read(me)).toEqual({ depth: 1, height: 2 })
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   it('connections that are shared ask once for what all of them wait for', async () => {
     const [one] = clients as [Client]
     await one.query(
@@ -295,8 +320,11 @@ describe('with other programs at work', () => {
       const read = async () => asParts(((await mine.selectFrom('shapes').selectAll().execute()) as Loose[])[0].shape)
       for (let i = 0; i < 5; i++) expect(await read()).toEqual({ a: 1 })
       await one.query('alter type shape add attribute b text')
+      const before = own.stats().roundTrips
       const found = await Promise.all(Array.from({ length: 40 }, read))
       expect(found).toEqual(Array.from({ length: 40 }, () => ({ a: 1, b: null })))
+      // Each connection asks by itself, so that none waits for another.
+      expect(own.stats().roundTrips - before).toBeLessThanOrEqual(42)
     } finally {
       await own.close()
     }

@@ -34,6 +34,18 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.clash, { argument2: 5, argument2_: 1 })).toBe(4)
   })
 
+  it('leaves out a VARIADIC that has a default', async () => {
+    expect(await call(place.ada, f.afterWords)).toBe('-!')
+    expect(await call(place.ada, f.afterWords, { prefix: '>' })).toBe('>!')
+    expect(await call(place.ada, f.afterWords, { prefix: '>', ending: '.' })).toBe('>.')
+    expect(await call(place.ada, f.afterWords, { prefix: '>', ending: '.', words: ['a', 'b'] })).toBe('>a,b.')
+    // The server has no form for these.
+    for (const given of [{ ending: '.' }, { ending: '.', words: ['a'] }])
+      await expect(call(place.ada, f.afterWords, given)).rejects.toThrow(
+        'prefix can be left out only when what follows it is left out too',
+      )
+  })
+
   it('finds names that need quotes', async () => {
     expect(await call(place.ada, f.oddName, { aB: 1 })).toBe(123)
     expect(await call(place.ada, f.oddName, { aB: 1, cOl: 5, select: 6 })).toBe(156)
@@ -76,6 +88,32 @@ describe.each(placeKinds)('on %s', (kind) => {
     for (const value of ['x', 1, 1.5, true, ['a', 'b'], [1, 2.5]])
       expect(await call(place.ada, f.same, { value })).toEqual(value)
     expect(await call(place.ada, f.same, { value: 7n })).toBe('7')
+  })
+
+  it('takes one type for all polymorphic arguments, whole numbers and nulls among them', async () => {
+    for (const [one, other] of [
+      [1.5, 2],
+      [2, 1.5],
+      [1, 2 ** 40],
+      [null, 2],
+      [2.5, null],
+      ['a', null],
+      [1, 2],
+    ] as const)
+      expect(await call(place.ada, f.larger, { one, other })).toBe(
+        one === null || (other !== null && one < other) ? other : one,
+      )
+    expect(await call(place.ada, f.larger, { one: 5n, other: 7 })).toBe('7')
+    expect(await call(place.ada, f.larger, { one: null, other: null })).toBeNull()
+    expect(await call(place.ada, f.same, { value: null })).toBeNull()
+    expect(await call(place.ada, f.addedTo, { list: [1.5, 2], item: 3 })).toEqual([1.5, 2, 3])
+    expect(await call(place.ada, f.addedTo, { list: [1, 2], item: 3.5 })).toEqual([1, 2, 3.5])
+    expect(await call(place.ada, f.addedTo, { list: ['a'], item: null })).toEqual(['a', null])
+    expect(await call(place.ada, f.addedTo, { list: null, item: 1 })).toEqual([1])
+    expect(await call(place.ada, f.addedTo, { list: [], item: 'a' })).toEqual(['a'])
+    expect(await call(place.ada, f.addedTo, { list: null, item: null })).toEqual([null])
+    // The control: what is of two types is refused by the server.
+    await expect(call(place.ada, f.larger, { one: 1, other: 'x' })).rejects.toMatchObject({ sqlstate: '42883' })
   })
 
   it('chooses the overload by names, then by the kinds of values, and refuses what fits none or several', async () => {

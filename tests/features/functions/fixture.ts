@@ -30,6 +30,9 @@ const functionsSql = `
   create function half_named(a int, int, c int default 3) returns int language sql as 'select $1 * 100 + $2 * 10 + c';
   create function joined(separator text, variadic words text[]) returns text language sql as 'select array_to_string(words, separator)';
   create function "Odd ""name"""("a b" int, "cOl" int default 2, "select" int default 3) returns int language sql as 'select "a b" * 100 + "cOl" * 10 + "select"';
+  create function after_words(prefix text default '-', ending text default '!', variadic words text[] default '{}') returns text language sql as 'select prefix || array_to_string(words, '','') || ending';
+  create function larger(one anyelement, other anyelement) returns anyelement language sql immutable as 'select greatest(one, other)';
+  create function added_to(list anyarray, item anyelement) returns anyarray language sql immutable as 'select list || item';
   create function numbers(upto int) returns setof int language sql as 'select generate_series(1, upto)';
   create function visible_users() returns setof users language sql stable as 'select * from users order by id';
   create function every_user() returns setof users language sql stable security definer set search_path = '' as 'select * from public.users order by id';
