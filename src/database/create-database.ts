@@ -225,7 +225,6 @@ export class Database<DB> implements AsyncDisposable {
     const owner: ExecutorOwner = {
       driver,
       compiler: this.#compiler,
-      adapter: this.#adapter,
       cancellable: source.kind === 'socket',
       mode,
       parsers: this.#parsers,

@@ -1,6 +1,6 @@
 /** What repositories have to know of the database behind an executor. */
 import type { QueryExecutor } from 'kysely'
-import { TenonExecutor } from './executor.ts'
+import { ownerOf } from './executor.ts'
 import { parserByName } from './value-parsers.ts'
 import type { TypeParser } from './wire/backend-messages.ts'
 
@@ -17,8 +17,9 @@ const ofOthers: ExecutorFacts = { parserOf: parserByName, cursorKeys: [], copies
 
 /** The facts of a session, a transaction or a service; of any other Kysely those of pg. */
 export function factsOf(executor: QueryExecutor): ExecutorFacts {
-  if (!(executor instanceof TenonExecutor)) return ofOthers
-  const { parsers, cursorKeys, mode } = executor.owner
+  const owner = ownerOf(executor)
+  if (owner === undefined) return ofOthers
+  const { parsers, cursorKeys, mode } = owner
   return {
     cursorKeys,
     copies: mode === 'service',

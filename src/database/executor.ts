@@ -10,9 +10,10 @@ import {
   type ConnectionProvider,
   DefaultConnectionProvider,
   DefaultQueryExecutor,
-  type DialectAdapter,
   type KyselyPlugin,
+  PostgresAdapter,
   type QueryCompiler,
+  type QueryExecutor,
   type QueryId,
   type QueryResult,
   type RootOperationNode,
@@ -25,7 +26,6 @@ import type { ValueParsers } from './value-parsers.ts'
 export interface ExecutorOwner {
   readonly driver: TenonDriver
   readonly compiler: QueryCompiler
-  readonly adapter: DialectAdapter
   /** The server can be asked to cancel; an embedded database cannot. */
   readonly cancellable: boolean
   readonly mode: ConnectionMode
@@ -56,13 +56,30 @@ export function observeCompile(compile: () => CompiledQuery): Compilation {
   }
 }
 
+/** In a transaction Kysely puts an executor of its own around ours: the adapter is what both show. */
+class OwnedAdapter extends PostgresAdapter {
+  readonly owner: ExecutorOwner
+
+  constructor(owner: ExecutorOwner) {
+    super()
+    this.owner = owner
+  }
+}
+
+/** The owner of the executor of a session, a service or a transaction of one; undefined of any other. */
+export function ownerOf({ adapter }: QueryExecutor): ExecutorOwner | undefined {
+  return adapter instanceof OwnedAdapter ? adapter.owner : undefined
+}
+
 export class TenonExecutor extends DefaultQueryExecutor {
   readonly owner: ExecutorOwner
   readonly #provider: ConnectionProvider | undefined
 
   /** @param provider - the connection this executor is bound to; without one each query takes its own */
   constructor(owner: ExecutorOwner, plugins: readonly KyselyPlugin[] = [], provider?: ConnectionProvider) {
-    super(owner.compiler, owner.adapter, provider ?? new DefaultConnectionProvider(owner.driver), [...plugins])
+    super(owner.compiler, new OwnedAdapter(owner), provider ?? new DefaultConnectionProvider(owner.driver), [
+      ...plugins,
+    ])
     this.owner = owner
     this.#provider = provider
   }

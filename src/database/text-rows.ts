@@ -6,7 +6,7 @@
 import { createQueryId, type RootOperationNode } from 'kysely'
 import { TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions } from '../kernel/executor.ts'
-import { TenonExecutor } from './executor.ts'
+import { ownerOf } from './executor.ts'
 import { type TextReader, withTextReader } from './text-reader.ts'
 
 /** How {@link streamTexts} reads. */
@@ -28,7 +28,8 @@ export async function* streamTexts(
   { chunkSize, reader, signal }: StreamTextsOptions,
 ): AsyncGenerator<void, void, undefined> {
   const own = executorOf(executor)
-  if (!(own instanceof TenonExecutor) || own.owner.mode === 'plain')
+  const owner = ownerOf(own)
+  if (owner === undefined || owner.mode === 'plain')
     throw new TenonError({
       code: 'OPTION_INVALID',
       message: 'the executor does not show values in the text form of the server',

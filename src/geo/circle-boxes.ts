@@ -12,6 +12,9 @@ const smallestRadius = 6_335_439
 /** For the difference between latitudes on the ellipsoid and on a sphere. */
 const margin = 1.01
 
+/** Metres: a box without a width would end at the antimeridian, of which 180 and -180 are the same. */
+const smallest = 0.001
+
 /**
  * One box, or two across the antimeridian.
  *
@@ -26,7 +29,7 @@ export function boxesAround(centre: unknown, metres: number): readonly (readonly
       message: 'columns were given, and the distance is not from a point with a value',
       hint: 'Pass point(longitude, latitude), or leave columns out.',
     })
-  const angle = (metres / smallestRadius) * margin
+  const angle = ((metres + smallest) / smallestRadius) * margin
   const degrees = (angle * 180) / Math.PI
   const [south, north] = [Math.max(latitude - degrees, -90), Math.min(latitude + degrees, 90)]
   // Around a pole every longitude is near.

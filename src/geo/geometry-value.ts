@@ -99,7 +99,8 @@ export interface ToGeometryOptions<Type extends GeometryType, S extends number> 
 export function toGeometry<const Type extends GeometryType = GeometryType, const S extends number = 4326>(
   value: unknown,
   { type, srid }: ToGeometryOptions<Type, S> = {},
-): GeometryValue<Type, S> {
+  // What it is used for says nothing of what it is.
+): GeometryValue<NoInfer<Type>, NoInfer<S>> {
   const said =
     typeof value === 'object' && value !== null ? (value as { readonly [sridKey]?: number })[sridKey] : undefined
   const wanted = srid ?? 4326

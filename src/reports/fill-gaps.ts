@@ -12,7 +12,7 @@ export interface FillGapsOptions<O, Bucket extends keyof O, By extends keyof O, 
   readonly bucket: Bucket
   /** Columns whose groups each get all buckets: those that have a row anywhere in the query. */
   readonly by?: readonly By[] | undefined
-  /** What stands where there is nothing, null included: `{ orders: 0 }`. */
+  /** What stands where there is nothing, null included: `{ orders: 0 }`. An array is json for what a function of json makes, else one of PostgreSQL's. */
   readonly fill?: Fill | undefined
   /** Columns that keep the last value before that is not null: levels and prices, not counts. */
   readonly carry?: readonly Carry[] | undefined
@@ -67,13 +67,14 @@ export function fillGaps<
   query: SelectQueryBuilder<QueryDB, TB, O>,
   options: FillGapsOptions<O, Bucket, By, Fill, Carry>,
 ): SelectQueryBuilder<QueryDB & { filled: Filled<O, Bucket | By, Fill> }, 'filled', Filled<O, Bucket | By, Fill>> {
-  const columns = columnsOf(query.toOperationNode())
+  const node = query.toOperationNode()
+  const columns = columnsOf(node)
   const named = namesBy(executor, columns)
   const bucket = named([options.bucket])[0] as string
   const [by, carry] = [named(options.by ?? []), named(options.carry ?? [])]
   const filled = Object.entries<unknown>(options.fill ?? {})
   const values: Readonly<Record<string, unknown>> = Object.fromEntries(
-    named(filled.map(([key]) => key)).map((name, i) => [name, filled[i]?.[1]]),
+    named(filled.map(([key]) => key)).map((name, i) => [name, fillOf(node, columns.indexOf(name), filled[i]?.[1])]),
   )
   const keys = [bucket, ...by]
   if ([...carry, ...Object.keys(values)].some((name) => keys.includes(name)))
@@ -145,8 +146,24 @@ type Loose = any
 type Builder = Loose
 type Row = Readonly<Record<string, unknown>>
 
+type Selecting = { readonly selections?: SelectQueryNode['selections'] }
+
+/** pg writes an array as one of PostgreSQL's, `{}`, which is an object to json. */
+function fillOf({ selections = [] }: Selecting, index: number, value: unknown): unknown {
+  return Array.isArray(value) && isJson(selections[index]?.selection) ? JSON.stringify(value) : value
+}
+
+/** Whether an expression says by its function that it is json: no column of json can be one of a group that is counted. */
+function isJson(node: unknown): boolean {
+  const { kind, node: inner, func, arguments: parameters, sqlFragments } = node as Loose
+  if (kind === 'AliasNode') return isJson(inner)
+  if (kind === 'RawNode') return /^\s*(to_)?jsonb?(_|\b)/i.test(sqlFragments[0] ?? '')
+  if (kind === 'FunctionNode' && func === 'coalesce') return parameters.some(isJson)
+  return (kind === 'AggregateFunctionNode' || kind === 'FunctionNode') && /^(to_)?jsonb?(_|$)/i.test(func)
+}
+
 /** The names of what a query selects. */
-function columnsOf(node: { readonly selections?: SelectQueryNode['selections'] }): readonly string[] {
+function columnsOf(node: Selecting): readonly string[] {
   const names = (node.selections ?? []).map(({ selection }) => nameOf(selection))
   if (names.length > 0 && names.every((name) => name !== undefined)) return names as readonly string[]
   throw invalid('the query does not name its columns', "Write select(['day', …]) instead of selectAll().")

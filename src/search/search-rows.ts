@@ -121,7 +121,7 @@ const maxLimit = 1_000
  * The SQL:
  * ```sql
  * select "id", "title", replace(… ts_headline($1::regconfig, …) …) as "tenonheadline0", cast("id" as text) as "tenonkey0",
- *   ts_rank("words", websearch_to_tsquery(…)) as "tenonrank"
+ *   cast(ts_rank("words", websearch_to_tsquery(…)) as float8) as "tenonrank"
  * from "articles" where "words" @@ websearch_to_tsquery(…) order by "tenonrank" desc, "id" limit 21
  * ```
  */

@@ -21,6 +21,7 @@ import {
   binary,
   bound,
   call,
+  cast,
   constant,
   expressionOf,
   negated,
@@ -119,7 +120,7 @@ function byBoth(searching: Searching, similar: NonNullable<Searching['similar']>
       )
       .select(places(undefined))
       .select(expressionOf<number>(constant(tiers.similarity)).as(names.tier))
-      .select(expressionOf<number>(score).as(names.rank)),
+      .select(shown(score)),
     searching,
     undefined,
   )
@@ -200,7 +201,12 @@ function cells({ table, key, query, select, headlines }: Searching, qualifier: s
 }
 
 function ordered(rows: Select, searching: Searching, qualifier: string | undefined): Select {
-  return orderedBy(rows.select(expressionOf<number>(rankOf(searching)).as(names.rank)), searching, qualifier)
+  return orderedBy(rows.select(shown(rankOf(searching))), searching, qualifier)
+}
+
+/** As a float8, whose text has all digits of a real under any extra_float_digits: a cursor holds them. */
+function shown(rank: Sql) {
+  return expressionOf<number>(cast(rank, 'float8')).as(names.rank)
 }
 
 function orderedBy(rows: Select, { key, limit }: Searching, qualifier: string | undefined): Select {

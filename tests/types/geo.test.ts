@@ -86,6 +86,10 @@ describe('a column', () => {
     db.insertInto('places').values({ ...values, location: { ...row.location } })
     // @ts-expect-error of another SRID
     db.insertInto('places').values({ ...values, location: mercator })
+    // @ts-expect-error nobody said that these numbers are of the column's SRID
+    db.updateTable('places').set({ area: toGeometry({}, { type: 'Polygon' }) })
+    // @ts-expect-error nor that these are a point
+    db.updateTable('places').set({ location: toGeometry({}) })
     // @ts-expect-error of another type
     db.updateTable('places').set({ outline: point(1, 2) })
   })
@@ -120,6 +124,8 @@ describe('a reference', () => {
     toGeography(geometry(eb.ref('outline'))).covers(location)
     // @ts-expect-error degrees meet metres
     area.intersects(point(1, 2))
+    // @ts-expect-error degrees again: what is asked for does not say what a value is
+    area.intersects(toGeometry({}))
     // @ts-expect-error the other way round
     location.intersects(mercator)
     // @ts-expect-error of another SRID

@@ -170,6 +170,29 @@ describe.each(groundKinds)('on $name', (kind) => {
         }
     })
 
+    it('knows that the antimeridian is one line, by columns and without a distance too', async () => {
+      const sides = [180, -180].map((x, i) => ({ id: 9_000_000 + i, tenant_id: 1, location: point(x, 3) }))
+      await me
+        .insertInto('places')
+        .values(sides.map((side) => ({ ...side, display_name: 'a side' })))
+        .execute()
+      for (const x of [180, -180]) {
+        const found = await me
+          .selectFrom('places')
+          .select('id')
+          .where(({ ref }) =>
+            geography(ref('location')).withinDistance(point(x, 3), {
+              metres: 0,
+              columns: { x: ref('location_x'), y: ref('location_y') },
+            }),
+          )
+          .orderBy('id')
+          .execute()
+        expect(found).toEqual(sides.map(({ id }) => ({ id })))
+      }
+      await me.deleteFrom('places').where('display_name', '=', 'a side').execute()
+    })
+
     it('crosses the antimeridian with a box', async () => {
       const inBox = (columns: boolean) =>
         me

@@ -313,6 +313,24 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
     ])
   })
 
+  it('fills json with arrays of json, and arrays with arrays', async () => {
+    const query = sales.ada
+      .selectFrom('sales')
+      .select(({ ref, fn }) => [
+        timeBucket(ref('sold_at'), span).as('date'),
+        fn.jsonAgg('product').as('listed'),
+        fn.coalesce(fn.agg<string[]>('jsonb_agg', ['product']), sql<string[]>`'[]'`).as('certain'),
+        sql<string[]>`json_agg(product)`.as('written'),
+        fn.agg<string[]>('array_agg', ['product']).as('gathered'),
+      ])
+      .groupBy('date')
+    const nothing = { listed: [], certain: [], written: ['none'], gathered: [] }
+    const rows = await fillGaps(sales.ada, query, { bucket: 'date', ...span, fill: nothing })
+      .orderBy('date')
+      .execute()
+    expect(rows[2]).toEqual({ date: new Date('2024-04-01T00:00:00Z'), ...nothing })
+  })
+
   it('works with the names of CamelCasePlugin, in a schema, in a transaction and in a batch', async () => {
     type Camel = { sales: { soldAt: Date; amount: string } }
     const ada = sales.ada

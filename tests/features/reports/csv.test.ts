@@ -49,6 +49,17 @@ describe.each(salesKinds)('CSV on the %s', (kind) => {
     )
   })
 
+  it('is read in a transaction, which goes on after one that was left', async () => {
+    const read = async (trx: Parameters<typeof streamCsv>[0] & Pick<Sales['ada'], 'selectFrom'>) => {
+      const ids = trx.selectFrom('sales').select('id').orderBy('id')
+      for await (const _ of streamCsv(trx, ids, { chunkSize: 1 })) break
+      return await textOf(streamCsv(trx, ids))
+    }
+    expect(await sales.bob.transaction(read)).toBe('id\n6\n')
+    expect(await sales.bob.transaction().execute(read)).toBe('id\n6\n')
+    expect(await sales.service.transaction().execute(read)).toBe('id\n1\n2\n3\n4\n5\n6\n')
+  })
+
   it('has its header without rows, and takes the names it is given', async () => {
     const none = sales.ada.selectFrom('sales').select(['id', 'region as the region, "so"']).where('id', '=', -1)
     expect(await textOf(streamCsv(sales.ada, none))).toBe('id,"the region, ""so"""\n')

@@ -92,6 +92,18 @@ describe.each(shopKinds)('on %s', (kind) => {
     }
   })
 
+  it('go on in a transaction, and from one', async () => {
+    const options = { orderBy: { placed_at: 'asc' }, limit: 7 }
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const { endCursor } = await shop.ada.transaction((trx: any) => orders.page(trx, options))
+    expect(endCursor).toEqual(expect.any(String))
+    const next = await orders.page(shop.ada, { ...options, after: endCursor })
+    // biome-ignore lint/suspicious/noExplicitAny: as above
+    const same = (trx: any) => orders.page(trx, { ...options, after: endCursor })
+    expect(await shop.ada.transaction(same)).toEqual(next)
+    expect(await shop.ada.transaction().execute(same)).toEqual(next)
+  })
+
   it('tell what is before and after, and how many there are', async () => {
     const first = await orders.page(shop.ada, {
       orderBy: { number: 'asc' },
