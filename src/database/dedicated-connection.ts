@@ -48,6 +48,21 @@ export class DedicatedConnection {
     return toResult(results[results.length - 1])
   }
 
+  /**
+   * Asks the server to stop what runs, over a socket of its own: it needs no connection of a pool, which may have none left. When it
+   * returns, the request can hit nothing that is sent later. Does nothing on an embedded database, which is busy.
+   */
+  async cancel(): Promise<void> {
+    const { line } = this.#runner
+    if (!this.#open || line.loss !== undefined) return
+    try {
+      await line.channel.cancel?.()
+    } catch {
+      // It may still arrive, and hit anything: nothing more may run here.
+      line.end({ reason: 'destroyed' })
+    }
+  }
+
   /** Ends the connection's use. Called by `withDedicatedConnection`. */
   close(): void {
     this.#open = false

@@ -70,8 +70,15 @@ export function changes<T extends WatchedTable, DB>(
   const parseKey = keyParser(table, as)
   const messages = follow(db, channelOf(table), following, (text) => readMessage(table, text))
   const waiting: Change<T>[] = []
+  let isLeft = false
+  const leave = async () => {
+    isLeft = true
+    await messages[Symbol.asyncDispose]()
+  }
   const next = async (): Promise<IteratorResult<Change<T>, undefined>> => {
     for (;;) {
+      // Changes of one message are several events: those that are left of it must not come after the end.
+      if (isLeft || options.signal?.aborted === true) waiting.length = 0
       const change = waiting.shift()
       if (change !== undefined) return { done: false, value: change }
       const message = await messages.next()
@@ -104,7 +111,7 @@ export function changes<T extends WatchedTable, DB>(
         return found
       }
       // A loop that fails here does not leave by itself.
-      await messages[Symbol.asyncDispose]()
+      await leave()
       throw error
     }
     return found
@@ -113,13 +120,13 @@ export function changes<T extends WatchedTable, DB>(
     ready: messages.ready,
     next,
     return: async () => {
-      await messages[Symbol.asyncDispose]()
+      await leave()
       return { done: true, value: undefined }
     },
     [Symbol.asyncIterator]() {
       return this
     },
-    [Symbol.asyncDispose]: () => messages[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: leave,
   }
 }
 

@@ -29,8 +29,8 @@ export interface AttachPartitionOptions extends LockOptions {
  *
  * That its rows lie within the bounds, and that none of the default partition does, is found out beforehand by CHECK constraints, which are
  * validated while reads and writes go on; indexes that the parent has are built concurrently. What remains is short, and one transaction:
- * with ATTACH the table gets row security, and loses its grants and its identity. Foreign keys of the parent, if any, are checked while
- * attaching. A table that is refused is left as it was. Interrupted, it can be called again, and indexes that were built are there already.
+ * with ATTACH the table, and partitions that it has in turn, gets row security, and loses its grants and its identity. Foreign keys of the
+ * parent, if any, are checked while attaching. A table that is refused is left as it was. Interrupted, it can be called again, and indexes that were built are there already.
  *
  * @param db - with a service that owns both tables
  * @param table - of the generated metadata.ts: `tables.events`
@@ -60,7 +60,10 @@ export async function attachPartition<DB>(
   const parent = quoteQualified(table.schema, table.name)
   const child = quoteQualified(schema, partition)
   await withDedicatedStatements(db, { ...options, table, work: 'attach' }, async (statements) => {
-    const plan = await planOf(statements, table, [parent, child, lower, upper, list])
+    const plan = await planOf(statements, [parent, child, lower, upper, list]).catch((error: unknown) => {
+      const isInDefault = isTenonError(error) && error.constraint === 'partitions_default_rows'
+      throw isInDefault ? inDefault(table, `${schema}.${partition}`, error) : toPartitionError(error, table)
+    })
     const begun: Planned[] = []
     try {
       for (const planned of plan) {
@@ -74,8 +77,10 @@ export async function attachPartition<DB>(
         })
       }
     } catch (error) {
-      // Writes would be refused for as long as the constraints stay. Indexes are of use to the next call, unless the table was refused.
-      const isRefused = isTenonError(error) && /^(22|23|42)/.test(error.sqlstate ?? '')
+      // Writes would be refused for as long as the constraints stay. Indexes are of use to the next call, unless the table was refused:
+      // rows that came into the default partition while they were built are no fault of it.
+      const isRefused =
+        isTenonError(error) && error.code !== 'PARTITION_DEFAULT_ROWS' && /^(22|23|42)/.test(error.sqlstate ?? '')
       for (const { step, undo } of begun)
         if (undo !== null && (isRefused || step.endsWith('check'))) await statements.undo(undo)
       throw error
@@ -90,33 +95,29 @@ interface Planned {
   readonly undo: string | null
 }
 
-async function planOf(
-  { connection }: DedicatedStatements,
-  table: NamedTable,
-  values: readonly unknown[],
-): Promise<readonly Planned[]> {
-  try {
-    const { rows } = await connection.query<Planned>(
-      'select step, statement, undo from tenon.attach_statements($1::pg_catalog.regclass, $2::pg_catalog.regclass, $3, $4, $5)',
-      values,
-    )
-    return rows
-  } catch (error) {
-    throw toPartitionError(error, table)
-  }
+async function planOf({ connection }: DedicatedStatements, values: readonly unknown[]): Promise<readonly Planned[]> {
+  const { rows } = await connection.query<Planned>(
+    'select step, statement, undo from tenon.attach_statements($1::pg_catalog.regclass, $2::pg_catalog.regclass, $3, $4, $5)',
+    values,
+  )
+  return rows
+}
+
+function inDefault(table: NamedTable, partition: string, error: unknown): unknown {
+  return partitionError(
+    'PARTITION_DEFAULT_ROWS',
+    table,
+    `has rows in its default partition that belong into ${partition}`,
+    'Move them into that table first: WITH moved AS (DELETE … RETURNING *) INSERT …, in one transaction.',
+    error,
+  )
 }
 
 function toAttachError(error: unknown, table: NamedTable, step: AttachStep, partition: string): unknown {
   if (!isTenonError(error)) return error
   if (error.sqlstate === '23514')
     return step.startsWith('default')
-      ? partitionError(
-          'PARTITION_DEFAULT_ROWS',
-          table,
-          `has rows in its default partition that belong into ${partition}`,
-          'Move them into that table first: WITH moved AS (DELETE … RETURNING *) INSERT …, in one transaction.',
-          error,
-        )
+      ? inDefault(table, partition, error)
       : partitionError(
           'PARTITION_CONFLICT',
           table,

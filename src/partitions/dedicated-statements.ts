@@ -24,13 +24,10 @@ const undoLockTimeoutMs = 2_000
 /** Runs statements on one connection. */
 export class DedicatedStatements {
   readonly connection: DedicatedConnection
-  readonly #cancel: () => Promise<void>
   readonly #options: LockOptions
 
-  /** @param cancel - asks the server to stop what the connection runs */
-  constructor(connection: DedicatedConnection, cancel: () => Promise<void>, options: LockOptions) {
+  constructor(connection: DedicatedConnection, options: LockOptions) {
     this.connection = connection
-    this.#cancel = cancel
     this.#options = options
   }
 
@@ -116,7 +113,7 @@ export class DedicatedStatements {
     await this.connection.script(setting)
     let canceling: Promise<void> | undefined
     const cancel = () => {
-      canceling = this.#cancel().catch(() => {})
+      canceling = this.connection.cancel()
     }
     signal?.addEventListener('abort', cancel, { once: true })
     try {
@@ -145,15 +142,7 @@ export async function withDedicatedStatements<DB, T>(
     throw new TenonError({ code: 'OPTION_INVALID', message: 'lockRetries is no whole number from 0' })
   signal?.throwIfAborted()
   return await withDedicatedConnection(db, { service: true }, async (connection) => {
-    const { processId } = connection
-    const cancel = async () => {
-      // An embedded database has one connection, which is busy.
-      if (processId === undefined) return
-      await withDedicatedConnection(db, { service: true }, (other) =>
-        other.query('select pg_catalog.pg_cancel_backend($1)', [processId]),
-      )
-    }
-    const statements = new DedicatedStatements(connection, cancel, options)
+    const statements = new DedicatedStatements(connection, options)
     await statements.takeTurn(table, work)
     return await callback(statements)
   })

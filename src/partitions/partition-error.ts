@@ -87,6 +87,14 @@ const failures: ReadonlyMap<string, Failure> = new Map<string, Failure>([
     },
   ],
   [
+    'partitions_attached',
+    {
+      code: 'PARTITION_CONFLICT',
+      message: 'has that table as a partition already',
+      hint: 'Nothing is left to do, unless partitionStatus() says that it is half detached: then detachPartition() comes first.',
+    },
+  ],
+  [
     'partitions_referenced',
     {
       code: 'PARTITION_CONFLICT',

@@ -1,5 +1,6 @@
 /** Says how a partitioned table stands, and what is wrong with it. */
 import type { Executor, RunOptions } from '../kernel/executor.ts'
+import { quoteQualified } from '../kernel/identifier.ts'
 import { callModule } from './module-call.ts'
 import type { NamedTable } from './partition-error.ts'
 
@@ -19,8 +20,9 @@ export interface PartitionState {
   readonly rows: number | null
   /** With indexes and what is stored out of line. */
   readonly bytes: number
+  /** Of it and of all partitions that it has in turn. */
   readonly rowSecurity: boolean
-  /** Roles that reach its rows past the parent. */
+  /** Roles that reach its rows past the parent: by a grant on it, on a column, or on a partition of its own. */
   readonly grantedTo: readonly string[]
 }
 
@@ -35,6 +37,7 @@ export interface PartitionWarning {
     | 'grants'
     | 'detach pending'
     | 'drop pending'
+    | 'attach pending'
     | 'no partitions'
   readonly message: string
   readonly hint: string
@@ -57,9 +60,14 @@ export interface PartitionStatus {
   readonly gaps: readonly { readonly from: string; readonly to: string }[]
   /** Tables that {@link retainPartitions} has detached, and not dropped yet: it does so the next time. */
   readonly dropPending: readonly { readonly schema: string; readonly name: string; readonly to: string }[]
+  /**
+   * Tables with a CHECK constraint `tenon_attach_check`, which {@link attachPartition} has left when it was killed, and nobody at work on
+   * them. The default partition among them refuses rows until the constraint goes.
+   */
+  readonly attachPending: readonly { readonly schema: string; readonly name: string }[]
   /** Up to where there are ranges without a gap, from now on: `2027-03-01 00:00:00+00`, or `infinity`; for numbers, where the last range ends. The next one has to be there by then. */
   readonly coveredUntil: string | null
-  /** Whether now has a partition; null where the key is no time. */
+  /** Whether now has a partition; of a hash, whether every row has one. Null where the key is a number, or of a list. */
   readonly covered: boolean | null
   readonly rowSecurity: boolean
   /** Empty when all is well. */
@@ -115,7 +123,15 @@ function warningsOf(status: Omit<PartitionStatus, 'warnings'>, table: string, so
         ? 'They keep a partition for their values from being made: createListPartition({ fromDefault: true }) moves them.'
         : 'They keep their partition from being made: drainDefault() moves them.',
     )
-  if (status.covered === false) warn('not covered', `${table} has no partition for now`, `Call ${create} from a timer.`)
+  if (strategy === 'hash') {
+    if (status.covered === false && partitions.length > 0)
+      warn(
+        'not covered',
+        `${table} lacks a partition of its hash: INSERT fails for a part of the rows`,
+        'createHashPartitions() makes what is missing; a table that has its name is in the way.',
+      )
+  } else if (status.covered === false)
+    warn('not covered', `${table} has no partition for now`, `Call ${create} from a timer.`)
   else if (status.kind === 'time' && status.coveredUntil !== null && status.coveredUntil !== 'infinity') {
     // '2027-03-01 00:00:00+00' is not of the form that JavaScript promises to read.
     const end = Date.parse(status.coveredUntil.replace(' ', 'T').replace(/\+00$/, 'Z'))
@@ -130,6 +146,18 @@ function warningsOf(status: Omit<PartitionStatus, 'warnings'>, table: string, so
       `${schema}.${name} was detached from ${table} to be dropped, and is still there`,
       'retainPartitions() drops it the next time; with { keep: true } it stays.',
     )
+  for (const { schema, name } of status.attachPending) {
+    const isDefault = partitions.some(
+      (partition) => partition.isDefault && partition.schema === schema && partition.name === name,
+    )
+    warn(
+      'attach pending',
+      isDefault
+        ? `attaching a table to ${table} was interrupted, and its default partition refuses rows since`
+        : `attaching ${schema}.${name} to ${table} was interrupted`,
+      `attachPartition() of the same table finishes it; alter table ${quoteQualified(schema, name)} drop constraint tenon_attach_check gives it up.`,
+    )
+  }
   for (const { schema, name, detachPending, rowSecurity, grantedTo } of partitions) {
     const partition = `${schema}.${name}`
     if (detachPending)
@@ -137,7 +165,7 @@ function warningsOf(status: Omit<PartitionStatus, 'warnings'>, table: string, so
     if (status.rowSecurity && !rowSecurity)
       warn(
         'row security',
-        `${partition} has no row security, and ${table} has`,
+        `${partition}, or a partition of it, has no row security, and ${table} has`,
         'alter table … enable row level security',
       )
     if (grantedTo.length > 0)

@@ -23,6 +23,25 @@
 --   drop function tenon.index_definition(oid);
 --   drop function tenon.drain_default(regclass, text, bigint, integer);
 --   drop function tenon.partition_status(regclass);
+--   drop function tenon.table_grantees(regclass);
+
+create function tenon.table_grantees(target regclass) returns setof text
+  language sql stable
+  set search_path = ''
+begin atomic
+  select distinct case acl.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(acl.grantee)::text end
+  from pg_catalog.pg_class as class
+  cross join lateral (
+    select class.relacl as acl
+    union all
+    select attribute.attacl from pg_catalog.pg_attribute as attribute
+    where attribute.attrelid = class.oid and attribute.attacl is not null and not attribute.attisdropped
+  ) as granted
+  cross join lateral pg_catalog.aclexplode(granted.acl) as acl
+  where class.oid = table_grantees.target and acl.grantee <> class.relowner;
+end;
+
+comment on function tenon.table_grantees(regclass) is 'Who has a privilege on a table or on columns of it, besides its owner; public too.';
 
 create function tenon.partition_status(parent regclass) returns jsonb
   language plpgsql stable
@@ -39,6 +58,7 @@ declare
   partitions jsonb;
   gaps jsonb;
   default_rows bigint;
+  hash_covered boolean;
   covered_until text;
   covered_at numeric := extract(epoch from pg_catalog.now());
   existing record;
@@ -61,11 +81,8 @@ begin
     'detachPending', inherits.inhdetachpending,
     'rows', leaves.rows,
     'bytes', leaves.bytes,
-    'rowSecurity', class.relrowsecurity,
-    'grantedTo', (
-      select coalesce(pg_catalog.jsonb_agg(distinct case acl.grantee when 0 then 'public' else pg_catalog.pg_get_userbyid(acl.grantee) end), '[]')
-      from pg_catalog.aclexplode(class.relacl) as acl where acl.grantee <> class.relowner
-    )
+    'rowSecurity', members.row_security,
+    'grantedTo', members.granted_to
   ) order by class.oid = partitioned.partdefid, ranges.lower_at, class.relname), '[]')
   into partitions
   from pg_catalog.pg_inherits as inherits
@@ -80,7 +97,29 @@ begin
     join pg_catalog.pg_class as leaf on leaf.oid = tree.relid
     where tree.isleaf
   ) as leaves
+  cross join lateral (
+    -- Partitions of a partition are reached as directly as itself, and a grant of one column reaches rows too.
+    select pg_catalog.bool_and(member.relrowsecurity) as row_security,
+      coalesce(pg_catalog.jsonb_agg(distinct grants.role) filter (where grants.role is not null), '[]') as granted_to
+    from pg_catalog.pg_partition_tree(class.oid::pg_catalog.regclass) as tree
+    join pg_catalog.pg_class as member on member.oid = tree.relid
+    left join lateral (select tenon.table_grantees(member.oid::pg_catalog.regclass) as role) as grants on true
+  ) as members
   where inherits.inhparent = parent;
+
+  -- Each modulus is a factor of the largest.
+  if partitioned.partstrat = 'h' then
+    select coalesce(pg_catalog.sum(parts.largest / parts.modulus) = max(parts.largest), false) into hash_covered
+    from (
+      select bound.modulus, max(bound.modulus) over () as largest
+      from pg_catalog.pg_inherits as inherits
+      join pg_catalog.pg_class as class on class.oid = inherits.inhrelid
+      cross join lateral (
+        select (pg_catalog.regexp_match(pg_catalog.pg_get_expr(class.relpartbound, class.oid), 'modulus ([0-9]+)'))[1]::bigint as modulus
+      ) as bound
+      where inherits.inhparent = parent and not inherits.inhdetachpending
+    ) as parts;
+  end if;
 
   if partitioned.partdefid <> 0 then
     execute pg_catalog.format('select count(*) from (select from %s limit %s) as counted', partitioned.partdefid::pg_catalog.regclass, most_counted)
@@ -122,14 +161,33 @@ begin
       join pg_catalog.pg_class as class on class.oid = gone.partition
       join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
     ),
+    'attachPending', (
+      select coalesce(pg_catalog.jsonb_agg(
+        pg_catalog.jsonb_build_object('schema', namespace.nspname, 'name', class.relname)
+        order by class.oid = partitioned.partdefid, class.relname
+      ), '[]')
+      from pg_catalog.pg_constraint as checks
+      join pg_catalog.pg_class as class on class.oid = checks.conrelid
+      join pg_catalog.pg_namespace as namespace on namespace.oid = class.relnamespace
+      where checks.conname = 'tenon_attach_check'
+        and (class.oid = partitioned.partdefid
+          or pg_catalog.obj_description(checks.oid, 'pg_constraint') = pg_catalog.format('to be attached to %s', parent))
+        -- Whoever holds this is at work.
+        and not exists (
+          select from pg_catalog.pg_locks as locks
+          where locks.locktype = 'advisory' and locks.objsubid = 1 and locks.granted
+            and locks.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
+            and (locks.classid::bigint << 32) | locks.objid::bigint = tenon.partitions_lock(parent, 'attach')
+        )
+    ),
     'coveredUntil', covered_until,
-    'covered', case kind when 'time' then covered_until is not null end,
+    'covered', case when kind = 'time' then covered_until is not null else hash_covered end,
     'rowSecurity', (select relrowsecurity from pg_catalog.pg_class where oid = parent)
   );
 end
 $function$;
 
-comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, tables that wait to be dropped, how far from now it is covered.';
+comment on function tenon.partition_status(regclass) is 'How a partitioned table stands: partitions with bounds and estimates, rows in the default one, gaps, tables that wait to be attached or dropped, how far from now it is covered.';
 
 create function tenon.drain_default(
   parent regclass, unit text default null, width bigint default null, batch integer default 10000
@@ -338,9 +396,17 @@ declare
   starts numeric;
   ends numeric;
   is_overlapping boolean;
+  is_in_default boolean;
   at_last text[] := '{}';
+  members regclass[];
 begin
   perform tenon.assert_own_partitions(parent);
+  if exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = partition) then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_attached',
+      message = pg_catalog.format('%s is a partition of %s already', partition, parent);
+  end if;
   if strategy = 'r' and key.attname is not null and list is null and (lower_bound is not null or upper_bound is not null) then
     if kind = 'time' then
       -- A time without a zone is one of UTC here, whatever the session that runs the statements says.
@@ -403,6 +469,17 @@ begin
       hint = 'select tenon.partition_status(…) shows the bounds that there are';
   end if;
 
+  if default_partition is not null then
+    execute pg_catalog.format('select exists (select from %s where not (%s))', default_partition, outside) into is_in_default;
+    if is_in_default then
+      raise exception using
+        errcode = 'check_violation',
+        constraint = 'partitions_default_rows',
+        message = pg_catalog.format('rows in the default partition of %s belong into %s', parent, partition),
+        hint = 'Move them into that table first.';
+    end if;
+  end if;
+
   -- Left by a run that was interrupted.
   if exists (select from pg_catalog.pg_constraint where conrelid = partition and conname = 'tenon_attach_check') then
     return query select 'clear', pg_catalog.format('alter table %s drop constraint tenon_attach_check', partition), null;
@@ -412,14 +489,11 @@ begin
   end if;
 
   -- Found true beforehand, under a lock that stops nobody, so that attaching need not look.
-  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside),
+  return query select 'check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', partition, inside)
+      -- Says whose it is, should nobody come back.
+      || pg_catalog.format('; comment on constraint tenon_attach_check on %s is %L', partition, 'to be attached to ' || parent::text),
     pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', partition);
   return query select 'validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', partition), null;
-  if default_partition is not null then
-    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside),
-      pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', default_partition);
-    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition), null;
-  end if;
 
   -- An index that the parent has and the table has not would be built while attaching holds its locks.
   for wanted in
@@ -466,16 +540,21 @@ begin
     end if;
   end loop;
 
+  -- After the indexes: from here on rows of these bounds are refused, and building may take hours.
+  if default_partition is not null then
+    return query select 'default check', pg_catalog.format('alter table %s add constraint tenon_attach_check check (%s) not valid', default_partition, outside),
+      pg_catalog.format('alter table %s drop constraint if exists tenon_attach_check', default_partition);
+    return query select 'default validate', pg_catalog.format('alter table %s validate constraint tenon_attach_check', default_partition), null;
+  end if;
+
   -- What changes the table for good is one transaction with ATTACH: a table that is refused keeps its grants, identity and policies.
-  at_last := at_last || pg_catalog.format('alter table %s enable row level security', partition)
+  -- Partitions that the table has are reached as directly as itself.
+  members := array[partition] || array(select relid from pg_catalog.pg_partition_tree(partition) where relid <> partition);
+  at_last := at_last || array(select pg_catalog.format('alter table %s enable row level security', member) from pg_catalog.unnest(members) as member)
     || array(
-      select pg_catalog.format(
-        'revoke all on table %s from %s', partition,
-        case acl.grantee when 0 then 'public' else pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(acl.grantee)) end
-      )
-      from pg_catalog.pg_class as class, pg_catalog.aclexplode(class.relacl) as acl
-      where class.oid = partition and acl.grantee <> class.relowner
-      group by acl.grantee
+      -- Of all columns as well.
+      select pg_catalog.format('revoke all on table %s from %s', member, case grantee when 'public' then 'public' else pg_catalog.quote_ident(grantee) end)
+      from pg_catalog.unnest(members) as member, tenon.table_grantees(member) as grantee
     );
   -- From 17 on the parent's identity is that of its partitions, and one of a table's own is refused.
   if pg_catalog.current_setting('server_version_num')::integer >= 170000 then
@@ -536,6 +615,7 @@ $function$;
 
 comment on function tenon.run_partman(regclass) is 'Lets pg_partman maintain a table by its own configuration, and returns which partitions came and went.';
 
+revoke all on function tenon.table_grantees(regclass) from public;
 revoke all on function tenon.partition_status(regclass) from public;
 revoke all on function tenon.drain_default(regclass, text, bigint, integer) from public;
 revoke all on function tenon.index_definition(oid) from public;

@@ -58,6 +58,28 @@ test.each(kinds)('tells a session of the rows it may see, and of no others (%s)'
   expect(await mine.next()).toEqual({ done: true, value: undefined })
 })
 
+test.each(kinds)(
+  'gives nothing after a signal or the end of the loop, also of a message that was begun (%s)',
+  async (kind) => {
+    await using place = await openPlace(kind, notes)
+    using generated = await tableOf(place)
+    const stop = new AbortController()
+    const feeds = [
+      changes(place.db, generated.table, { as: place.ada, signal: stop.signal }),
+      changes(place.db, generated.table, { as: place.ada }),
+    ] as const
+    await Promise.all(feeds.map(({ ready }) => ready))
+    await place.ada
+      .insertInto('team_notes')
+      .values([1, 2, 3].map((id) => ({ team_id: 1, id: String(id), body: 'x' })))
+      .execute()
+    for (const feed of feeds) expect((await feed.next()).done).toBe(false)
+    stop.abort()
+    await feeds[1][Symbol.asyncDispose]()
+    for (const feed of feeds) expect(await feed.next()).toEqual({ done: true, value: undefined })
+  },
+)
+
 test.each(kinds)('tells of a statement that changed many rows, and of TRUNCATE, as a gap (%s)', async (kind) => {
   await using place = await openPlace(kind, notes)
   using generated = await tableOf(place)

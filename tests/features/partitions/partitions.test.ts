@@ -256,14 +256,14 @@ describe.each([
     await place.script(`create table events_rest partition of events default;
       create table events_2019 (like events including all); alter table events_2019 alter at drop not null;
       insert into events_2019 (at, owner) select '2019-01-01'::timestamptz + n * interval '1 hour', 'ada' from generate_series(0, 999) n;
-      insert into events_2019 (at, owner) values ('2020-06-01', 'ada');
-      insert into events (at, owner) values ('2019-12-31', 'ben')`)
+      insert into events_2019 (at, owner) values ('2020-06-01', 'ada')`)
     const attach = () => attachPartition(db, events, { partition: 'events_2019', from: '2019-01-01', to: '2020-01-01' })
     await expect(attach()).rejects.toMatchObject({
       code: 'PARTITION_CONFLICT',
       message: expect.stringContaining('outside'),
     })
-    await place.script(`delete from events_2019 where at >= '2020-01-01'`)
+    await place.script(`delete from events_2019 where at >= '2020-01-01';
+      insert into events (at, owner) values ('2019-12-31', 'ben')`)
     await expect(attach()).rejects.toMatchObject({ code: 'PARTITION_DEFAULT_ROWS' })
     expect(
       await place.one(`select count(*)::int from pg_constraint where conname = 'tenon_attach_check'`),
@@ -469,6 +469,7 @@ describe('locks', () => {
   })
   afterEach(async () => {
     for (const holder of holders.splice(0)) await holder.end()
+    await place.script('drop table if exists events_2018, events_2019')
   })
 
   const holder = async (statement: string) => {
@@ -645,6 +646,133 @@ describe('locks', () => {
     await waiting('detach partition')
     await reader.query('commit')
     await detaching
+    await place.script('drop table events_p202601')
+  })
+
+  it('says that an attach was killed, and whose table refuses rows since, until it is called again or given up', async () => {
+    await place.script(`create table events_rest partition of events default;
+      create table events_2019 (like events including defaults including identity); insert into events_2019 (at, owner) values ('2019-03-01', 'ada')`)
+    const attach = () =>
+      attachPartition(place.db, events, { partition: 'events_2019', from: '2019-01-01', to: '2020-01-01' })
+    const pending = async () => {
+      const { attachPending, warnings } = await partitionStatus(place.service, events)
+      const told = warnings.filter(({ code }) => code === 'attach pending').map(({ hint }) => hint)
+      return { names: attachPending.map(({ name }) => name), told }
+    }
+    // ATTACH needs this lock of the parent; until it is free both tables have their constraints.
+    const reader = await holder('lock table only events in share update exclusive mode')
+    const attaching = attach()
+    attaching.catch(() => {})
+    await waiting('attach partition')
+    expect((await pending()).names, 'somebody is at work').toEqual([])
+    await place.script(`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()
+      and query like '%attach partition%' and wait_event_type = 'Lock' and pid <> pg_backend_pid()`)
+    await expect(attaching).rejects.toMatchObject({ code: 'CONNECTION_LOST' })
+    await reader.query('commit')
+    const left = await pending()
+    expect(left.names).toEqual(['events_2019', 'events_rest'])
+    expect(left.told).toContainEqual(expect.stringContaining('"events_rest" drop constraint tenon_attach_check'))
+    await expect(
+      place.script(`insert into events (at, owner) values ('2019-05-05', 'ada')`),
+      'what the warning is for',
+    ).rejects.toThrow('tenon_attach_check')
+    await attach()
+    expect(await pending()).toEqual({ names: [], told: [] })
+    expect(await place.one('select count(*)::int from events')).toBe(1)
+    await expect(attach()).rejects.toMatchObject({
+      code: 'PARTITION_CONFLICT',
+      message: expect.stringContaining('already'),
+    })
+  })
+
+  it('lets rows into the default partition while it builds indexes, and keeps those when such a row is in the way', async () => {
+    await place.script(`create table events_rest partition of events default;
+      create table events_2019 (like events including defaults including identity)`)
+    const reader = await holder('set transaction isolation level repeatable read; select pg_current_snapshot()')
+    const attach = () =>
+      attachPartition(place.db, events, { partition: 'events_2019', from: '2019-01-01', to: '2020-01-01' })
+    const attaching = attach()
+    attaching.catch(() => {})
+    await waiting('create index concurrently')
+    await place.script(`insert into events (at, owner) values ('2019-05-05', 'ada')`)
+    await reader.query('commit')
+    await expect(attaching).rejects.toMatchObject({ code: 'PARTITION_DEFAULT_ROWS' })
+    const indexes = `select count(*)::int from pg_indexes where tablename = 'events_2019'`
+    expect(await place.one(indexes)).toBe(1)
+    await expect(attach(), 'before anything is done').rejects.toMatchObject({
+      code: 'PARTITION_DEFAULT_ROWS',
+      hint: expect.stringContaining('into that table first'),
+    })
+    await place.script(`with moved as (delete from events_rest returning at, owner, kind)
+      insert into events_2019 (at, owner, kind) select * from moved`)
+    await attach()
+    expect(await place.one(indexes)).toBe(1)
+    expect(await place.one('select count(*)::int from events')).toBe(1)
+  })
+
+  it('closes what it attaches: columns that were granted, and partitions that the table has in turn', async () => {
+    const ben = place.db.session({ role: 'authenticated', claims: { sub: 'ben' } })
+    const direct = (name: string) =>
+      ben.withTables<Record<string, { owner: string }>>().selectFrom(name).select('owner').execute()
+    await place.script(`drop index events_at_idx;
+      create table events_2018 (like events); insert into events_2018 values (1, '2018-03-01', 'ada', 'x');
+      alter table events_2018 enable row level security; create policy all_policy on events_2018 using (true);
+      grant select (owner) on events_2018 to authenticated;
+      create table events_2019 (like events) partition by hash (owner);
+      create table events_2019_0 partition of events_2019 for values with (modulus 1, remainder 0);
+      insert into events_2019 values (2, '2019-03-01', 'ada', 'x'); grant select on events_2019_0 to authenticated`)
+    for (const name of ['events_2018', 'events_2019_0'])
+      expect(await direct(name), 'the control').toEqual([{ owner: 'ada' }])
+    for (const year of [2018, 2019])
+      await attachPartition(place.db, events, {
+        partition: `events_${year}`,
+        from: `${year}-01-01`,
+        to: `${year + 1}-01-01`,
+      })
+    for (const name of ['events_2018', 'events_2019', 'events_2019_0'])
+      await expect(direct(name)).rejects.toMatchObject({ code: 'ACCESS_DENIED' })
+    const state = async () => {
+      const { partitions, warnings } = await partitionStatus(place.service, events)
+      const ours = partitions.slice(0, 2).map(({ rowSecurity, grantedTo }) => [rowSecurity, ...grantedTo])
+      return [...ours, warnings.filter(({ code }) => code === 'grants').length]
+    }
+    expect(await state()).toEqual([[true], [true], 0])
+    expect(await ben.selectFrom('events').selectAll().execute()).toEqual([])
+    await place.script(`grant select (owner) on events_2018 to authenticated;
+      grant select on events_2019_0 to authenticated; alter table events_2019_0 disable row level security`)
+    expect(await state()).toEqual([[true, 'authenticated'], [false, 'authenticated'], 2])
+  })
+
+  it('warns of a hash that lacks a part', async () => {
+    const visits = table('visits')
+    await place.script(`drop table if exists visits; create table visits (id int) partition by hash (id);
+      create table visits_whole partition of visits for values with (modulus 2, remainder 0);
+      create table visits_1 partition of visits for values with (modulus 4, remainder 1)`)
+    const state = async () => {
+      const { covered, warnings } = await partitionStatus(place.service, visits)
+      return [covered, ...warnings.map(({ code }) => code)]
+    }
+    expect(await state()).toEqual([false, 'not covered'])
+    await expect(place.script('insert into visits select * from generate_series(1, 50)')).rejects.toThrow(
+      'no partition',
+    )
+    await place.script('create table visits_3 partition of visits for values with (modulus 4, remainder 3)')
+    expect(await state()).toEqual([true])
+    await place.script('drop table visits')
+  })
+
+  it('stops at a signal also where the service has one connection', async () => {
+    const url = place.adminUrl ?? ''
+    await using db = createDatabase<DB>({ connection: url, service: { connection: url, pool: { max: 1 } } })
+    const reader = await holder('select from events')
+    const stop = new AbortController()
+    const detaching = detachPartition(db, events, { partition: 'events_p202601', signal: stop.signal })
+    detaching.catch(() => {})
+    await waiting('detach partition')
+    stop.abort()
+    await expect(detaching).rejects.toMatchObject({ code: 'QUERY_CANCELED' })
+    await reader.query('commit')
+    await detachPartition(db, events, { partition: 'events_p202601' })
     await place.script('drop table events_p202601')
   })
 
