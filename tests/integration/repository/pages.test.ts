@@ -95,7 +95,7 @@ describe.each(shopKinds)('on %s', (kind) => {
   it('go on in a transaction, and from one', async () => {
     const options = { orderBy: { placed_at: 'asc' }, limit: 7 }
     // biome-ignore lint/suspicious/noExplicitAny: as above
-    const { endCursor } = await shop.ada.transaction((trx: any) => orders.page(trx, options))
+    const { endCursor } = (await shop.ada.transaction((trx: any) => orders.page(trx, options))) as any
     expect(endCursor).toEqual(expect.any(String))
     const next = await orders.page(shop.ada, { ...options, after: endCursor })
     // biome-ignore lint/suspicious/noExplicitAny: as above
