@@ -227,7 +227,7 @@ describe('when the types cannot be asked for', () => {
 })
 
 describe('types that are made while a database object lives', () => {
-  it('are parsed as declared, or the query fails once: never text under a type that says otherwise', {
+  it('are parsed as declared by the first query that has them: never text under a type that says otherwise', {
     timeout: 30_000,
   }, async () => {
     await using place = await createTestDatabase()
@@ -247,7 +247,6 @@ describe('types that are made while a database object lives', () => {
     const read = () => service.selectFrom('every').selectAll().execute()
     expect(await read()).toEqual([{ moods: ['sad'], mood: 'sad' }])
     await admin.query(`drop table every; drop type mood; ${make}; insert into every values ('{sad}', 'sad')`)
-    await expect(read()).rejects.toMatchObject({ code: 'QUERY_DATA' })
     expect(await read()).toEqual([{ moods: ['sad'], mood: 'sad' }])
     await admin.end()
   })
