@@ -1,10 +1,10 @@
 /**
- * Five thousand wrong answers of a server (`npm run torture` does it at full size).
+ * Five thousand wrong answers of a server (`npm run torture` does it at full size), and every place at which an answer can be cut.
  */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { type Ledger, openLedger } from '../support/ledger.ts'
 import { readLoginFacts } from '../torture/login-facts.ts'
-import { protocolFuzz } from '../torture/protocol-fuzz.ts'
+import { everyCut, protocolFuzz } from '../torture/protocol-fuzz.ts'
 import { createRandom } from '../torture/random.ts'
 
 let ledger: Ledger
@@ -32,4 +32,10 @@ test('wrong answers settle everything, crash nothing, and end their connection',
   for (const outcome of ['right', 'changed', 'CONNECTION_PROTOCOL', 'CONNECTION_LOST', 'COMMIT_UNKNOWN']) {
     expect(report.outcomes[outcome], outcome).toBeGreaterThan(20)
   }
+})
+
+test('bytes that are lost anywhere give nobody the answer of a neighbour', { timeout: 90_000 }, async () => {
+  const { cuts, foreign } = await everyCut(await readLoginFacts(ledger.loginUrl))
+  expect(foreign).toEqual([])
+  expect(cuts).toBeGreaterThan(300)
 })

@@ -155,6 +155,58 @@ function createScript(facts: FuzzOptions['facts']): Script {
   }
 }
 
+/**
+ * Cuts the answer of one of three neighbours after every number of bytes there is. What is lost can never come again, and what follows on
+ * the connection is the answer of another.
+ *
+ * @returns how many cuts were made, and what somebody got that was another's
+ */
+export async function everyCut(facts: FuzzOptions['facts']): Promise<{ cuts: number; foreign: readonly string[] }> {
+  const work = works['neighbours'] as (typeof works)[string]
+  const foreign: string[] = []
+  let cuts = 0
+  const cutAfter = async (server: ScriptedServer, me: Session<LedgerTables>, skip: number, bytes: number) => {
+    let isWhole = false
+    server.spoil(skip, (messages) => {
+      const answer = Buffer.concat([...messages])
+      isWhole = bytes >= answer.length
+      return { bytes: answer.subarray(0, bytes) }
+    })
+    const settled = settle(work.run(me, `cut ${bytes}`))
+    const patience = setInterval(() => server.hangUp(), patienceMs)
+    const outcome = await settled
+    clearInterval(patience)
+    server.calm()
+    cuts++
+    if ('value' in outcome && outcome.value !== work.gives(''))
+      foreign.push(`after ${bytes}: ${JSON.stringify(outcome.value)}`)
+    // Connects again, and prepares what was prepared.
+    for (let tries = 0; tries < 3; tries++)
+      if ('value' in (await settle((works['read'] as typeof work).run(me, 'between')))) break
+    return isWhole
+  }
+  await Promise.all(
+    [0, 1]
+      .flatMap((skip) => [0, 1, 2, 3].map((lane) => ({ skip, lane })))
+      .map(async ({ skip, lane }) => {
+        await using server = await startScriptedServer(createScript(facts))
+        await using db = openShared(server.port, true)
+        const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
+        await settle((works['read'] as typeof work).run(me, 'before'))
+        for (let bytes = lane; !(await cutAfter(server, me, skip, bytes)); ) bytes += 4
+      }),
+  )
+  return { cuts, foreign }
+}
+
+const openShared = (port: number, multiplex: boolean) =>
+  createDatabase<LedgerTables>({
+    connection: `postgres://scripted@127.0.0.1:${port}/scripted`,
+    pool: { max: 1 },
+    multiplex,
+    trustLogin: true,
+  })
+
 /** Spoils that many answers. */
 export async function protocolFuzz({ random, mutations, lanes, facts, tell }: FuzzOptions): Promise<FuzzReport> {
   const outcomes: Record<string, number> = {}
@@ -231,12 +283,7 @@ export async function protocolFuzz({ random, mutations, lanes, facts, tell }: Fu
   await Promise.all(
     Array.from({ length: lanes }, async (_, lane) => {
       await using server = await startScriptedServer(createScript(facts))
-      await using db = createDatabase<LedgerTables>({
-        connection: `postgres://scripted@127.0.0.1:${server.port}/scripted`,
-        pool: { max: 1 },
-        multiplex: lane % 2 === 1,
-        trustLogin: true,
-      })
+      await using db = openShared(server.port, lane % 2 === 1)
       const me = db.session({ role: 'authenticated', claims: { sub: 'ada' } })
       await verify(me, 'before', 'before')
       while (done < mutations) {

@@ -103,6 +103,7 @@ export function readDataRow(buffer: Buffer, start: number, end: number, shape: R
     row[field.name] = field.parse(buffer.toString('utf8', at, at + length))
     at += length
   }
+  if (at !== end) throw new ProtocolViolation('row of a wrong length')
   return row
 }
 
@@ -132,6 +133,7 @@ export function readColumns(buffer: Buffer, start: number, end: number, reader: 
     reader.column(buffer, at, at + length)
     at += length
   }
+  if (at !== end) throw new ProtocolViolation('row of a wrong length')
   reader.endRow()
 }
 
@@ -142,7 +144,9 @@ export interface CommandTag {
 }
 
 export function readCommandTag(buffer: Buffer, start: number, end: number): CommandTag {
-  return parseCommandTag(buffer.toString('latin1', start, cstringEnd(buffer, start, end)))
+  const tagEnd = cstringEnd(buffer, start, end)
+  if (tagEnd !== end - 1) throw new ProtocolViolation('command tag of a wrong length')
+  return parseCommandTag(buffer.toString('latin1', start, tagEnd))
 }
 
 /** `INSERT 0 5`, `SELECT 3`, `CREATE TABLE`: trailing numbers are counts, everything before is the command. */

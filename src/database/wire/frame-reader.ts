@@ -5,12 +5,30 @@
  * server would send is reported as a protocol error at once, before any memory is set aside for it.
  */
 import { Buffer } from 'node:buffer'
+import { code } from './backend-messages.ts'
 
 /** Receives one message: its code and the span `[start, end)` of its body in `buffer`. The frame starts at `start - 5`. */
 export type FrameHandler = (code: number, buffer: Buffer, start: number, end: number) => void
 
 /** PostgreSQL allocates at most 1 GiB for one message. */
 const maxFrameBytes = 0x4000_0000
+
+/**
+ * Lengths of messages that have only one, by their code; 0 for all others. Where bytes were lost, such a message would swallow those of the
+ * next answer, and what follows could look like the rest of its own.
+ */
+const onlyLengths = new Uint8Array(256)
+for (const empty of [
+  'bindComplete',
+  'closeComplete',
+  'copyDone',
+  'emptyQueryResponse',
+  'noData',
+  'parseComplete',
+  'portalSuspended',
+] as const)
+  onlyLengths[code[empty]] = 4
+onlyLengths[code.readyForQuery] = 5
 
 export class FrameReader {
   #pending: Buffer[] = []
@@ -47,6 +65,8 @@ export class FrameReader {
         ((buffer[at + 3] as number) << 8) |
         (buffer[at + 4] as number)
       if (length < 4 || length > maxFrameBytes) throw new RangeError('message length out of range')
+      const only = onlyLengths[buffer[at] as number]
+      if (only !== 0 && only !== length) throw new RangeError('message of another length than its kind has')
       const end = at + 1 + length
       if (end > limit) {
         this.#keep(buffer.subarray(at), length + 1)
