@@ -4,6 +4,9 @@
  */
 import { defineConfig } from 'vitest/config'
 
+/** SQL modules of features: tested with these. */
+const sqlOfFeatures = 'tests/sql/{changes,counters,geo,measures,outbox,partitions,reports,search}.test.ts'
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -26,6 +29,7 @@ export default defineConfig({
         test: {
           name: 'server',
           include: ['tests/{integration,sql,faults}/**/*.test.ts'],
+          exclude: [sqlOfFeatures],
           globalSetup: ['tests/support/servers.ts'],
           testTimeout: 20_000,
           hookTimeout: 30_000,
@@ -35,7 +39,7 @@ export default defineConfig({
         test: {
           // Run by `npm run test:features`: one folder per feature of PostgreSQL's own.
           name: 'features',
-          include: ['tests/features/**/*.test.ts'],
+          include: ['tests/features/**/*.test.ts', sqlOfFeatures],
           globalSetup: ['tests/support/servers.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
