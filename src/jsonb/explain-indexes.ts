@@ -5,6 +5,7 @@
  */
 import { TenonError } from '../kernel/errors.ts'
 import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
+import { quoteLiteral } from '../kernel/literal.ts'
 import type { IndexMetadata, TableMetadata } from '../kernel/metadata.ts'
 import { type AskedCondition, conditionsOf, type JsonConditionName } from './json-filter.ts'
 import type { JsonFilter } from './json-shape.ts'
@@ -184,9 +185,4 @@ function pathSql(name: string, steps: JsonSteps, last: '->' | '->>', { identifie
     const key = typeof step === 'number' ? String(step) : `${quoteLiteral(step)}${cast}`
     return `(${left} ${i === steps.length - 1 ? last : '->'} ${key})`
   }, identifier(name))
-}
-
-function quoteLiteral(text: string): string {
-  const doubled = text.replaceAll("'", "''")
-  return text.includes('\\') ? `E'${doubled.replaceAll('\\', '\\\\')}'` : `'${doubled}'`
 }

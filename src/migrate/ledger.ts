@@ -1,6 +1,7 @@
 /** The table tenon.migrations: what was applied, by whom and with which content. The one place that reads and writes it. */
 import type { DedicatedConnection } from '../database/index.ts'
 import { isTenonError } from '../kernel/errors.ts'
+import { quoteLiteral } from '../kernel/literal.ts'
 import type { Migration } from './migration.ts'
 
 /** What the ledger knows of one file. */
@@ -94,9 +95,4 @@ export function forgetSql({ module, file, targetSchema }: Migration): string {
 
 function rowOf({ module, file, targetSchema, idType }: Migration, origin: string): string[] {
   return [module.name, file.version, targetSchema, idType, file.slug, file.sha256, origin]
-}
-
-// An export is text for somebody else's client, which binds nothing. Names of modules, schemas and formats, never a value of a row.
-function quoteLiteral(text: string): string {
-  return `${text.includes('\\') ? ' E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

@@ -2,6 +2,7 @@
 import type { Database } from '../database/index.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { quoteQualified } from '../kernel/identifier.ts'
+import { quoteLiteral } from '../kernel/literal.ts'
 import { type DedicatedStatements, type LockOptions, withDedicatedStatements } from './dedicated-statements.ts'
 import { assertPartitioned, type RangeBound, toBoundText } from './module-call.ts'
 import { type NamedTable, partitionError, toPartitionError } from './partition-error.ts'
@@ -185,12 +186,10 @@ async function detach(
 }
 
 // The names are quoted as identifiers, and within a text once more.
-const quoteText = (text: string) => `'${text.replaceAll("'", "''")}'`
-
 const mark = (parent: string, partition: string) =>
-  `select tenon.mark_to_drop(${quoteText(parent)}, ${quoteText(partition)})`
+  `select tenon.mark_to_drop(${quoteLiteral(parent)}, ${quoteLiteral(partition)})`
 
-const unmark = (partition: string) => `select tenon.unmark_to_drop(${quoteText(partition)})`
+const unmark = (partition: string) => `select tenon.unmark_to_drop(${quoteLiteral(partition)})`
 
 interface State {
   /** Null: it is no partition of the table. */

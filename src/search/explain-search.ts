@@ -4,6 +4,7 @@
  * Owns what row-level security does to full-text search. It asks the metadata alone; a test holds it against EXPLAIN.
  */
 import { quoteIdentifier, quoteQualified } from '../kernel/identifier.ts'
+import { quoteLiteral } from '../kernel/literal.ts'
 import type { IndexMetadata, TableMetadata } from '../kernel/metadata.ts'
 import { isWords } from './searchable-table.ts'
 
@@ -69,7 +70,7 @@ function explain(table: TableMetadata, column: string): SearchExplanation {
   const create =
     policy === undefined
       ? {}
-      : { create: `select tenon.add_search_function(${literal(name)}, ${literal(policy.name)});` }
+      : { create: `select tenon.add_search_function(${quoteLiteral(name)}, ${quoteLiteral(policy.name)});` }
   return ofPolicy === undefined
     ? { column, reads: 'table', ...create, note: leakproofNote }
     : { column, reads: 'policy', index: ofPolicy.name, ...create, note: leakproofNote }
@@ -88,8 +89,4 @@ function leadsWithPolicy(table: TableMetadata, { method, keys }: IndexMetadata, 
 function quoted(name: string): string {
   const text = /^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteIdentifier(name)
   return text.replace(/[$()*+.?[\\\]^{|}]/g, '\\$&')
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

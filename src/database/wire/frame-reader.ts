@@ -1,8 +1,8 @@
 /**
  * Cuts the server's byte stream into protocol messages.
  *
- * Owns message boundaries across any segmentation (a byte at a time included) and refuses to interpret a message. A length no
- * server would send is reported as a protocol error at once, before any memory is set aside for it.
+ * Owns message boundaries across any segmentation (a byte at a time included), and looks at nothing of a message but its length. One that
+ * no server would send is reported as a protocol error at once, before any memory is set aside for it.
  */
 import { Buffer } from 'node:buffer'
 import { code } from './backend-messages.ts'

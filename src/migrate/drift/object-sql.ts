@@ -4,6 +4,7 @@
  * Statements for a person to read and run; nothing here is ever sent.
  */
 import { quoteIdentifier, quoteQualified } from '../../kernel/identifier.ts'
+import { quoteLiteral } from '../../kernel/literal.ts'
 import type { CatalogObject, ObjectIdentity } from './catalog-object.ts'
 
 /**
@@ -64,7 +65,7 @@ export function toCreateSql(object: CatalogObject): string | undefined {
     case 'grant':
       return toGrantSql(object)
     case 'comment':
-      return `comment on ${toTarget(object)} is ${quoteText(definition)};`
+      return `comment on ${toTarget(object)} is ${quoteLiteral(definition)};`
     default:
       return undefined
   }
@@ -159,9 +160,4 @@ function columnDefinition({ parts }: CatalogObject): string {
     .flatMap((part) => parts[part] ?? [])
     .join(' ')
     .replace(/ not valid$/, '')
-}
-
-// A comment is text of the schema and no value of a row.
-function quoteText(text: string): string {
-  return `${text.includes('\\') ? 'E' : ''}'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
 }

@@ -80,8 +80,3 @@ export function compareNumbers(a: string, b: string): number {
 export function banner({ title }: HostStep): string {
   return `-- ${title}: exported by tenon, and compared by \`tenon migrate export --check\`. Do not edit.\n`
 }
-
-/** A literal of SQL for names of files and versions. */
-export function sqlText(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}

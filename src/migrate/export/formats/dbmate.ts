@@ -1,5 +1,6 @@
 /** dbmate: `<digits>_<slug>.sql` with a block for each direction; the version is the leading digits. Each file is a transaction unless it says otherwise. */
-import { banner, compareNumbers, type ExportFormatDefinition, nextStamp, sqlText } from '../export-format.ts'
+import { quoteLiteral } from '../../../kernel/literal.ts'
+import { banner, compareNumbers, type ExportFormatDefinition, nextStamp } from '../export-format.ts'
 
 export const dbmate: ExportFormatDefinition = {
   name: 'dbmate',
@@ -14,6 +15,6 @@ export const dbmate: ExportFormatDefinition = {
   markers: [{ pattern: /^\s*--\s*migrate:(?:up|down)/gim, meaning: 'the begin of a direction' }],
   handover: (steps) =>
     `create table if not exists schema_migrations (version varchar primary key);\ninsert into schema_migrations (version) values ${steps
-      .map((step) => `(${sqlText(step.version)})`)
+      .map((step) => `(${quoteLiteral(step.version)})`)
       .join(', ')} on conflict do nothing;\n`,
 }

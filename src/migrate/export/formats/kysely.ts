@@ -2,7 +2,8 @@
  * Kysely's Migrator and kysely-ctl: `<milliseconds>_<slug>.ts`, in the order of localeCompare of the names. All pending files are one
  * transaction, or none has one.
  */
-import { banner, type ExportFormatDefinition, type NumberedStep, nextStamp, sqlText } from '../export-format.ts'
+import { quoteLiteral } from '../../../kernel/literal.ts'
+import { banner, type ExportFormatDefinition, type NumberedStep, nextStamp } from '../export-format.ts'
 
 const compare = (a: string, b: string) => a.localeCompare(b)
 
@@ -28,7 +29,7 @@ export const kysely: ExportFormatDefinition = {
   handover: (steps) =>
     steps
       .map((step) => {
-        const values = `${sqlText(nameOf(step))}, to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
+        const values = `${quoteLiteral(nameOf(step))}, to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`
         return `insert into kysely_migration (name, timestamp) values (${values});\n`
       })
       .join(''),

@@ -4,7 +4,8 @@
  *
  * A .sql file cannot leave the transaction, so a statement that must is a module in JavaScript.
  */
-import { banner, compareNumbers, type ExportFormatDefinition, type NumberedStep, sqlText } from '../export-format.ts'
+import { quoteLiteral } from '../../../kernel/literal.ts'
+import { banner, compareNumbers, type ExportFormatDefinition, type NumberedStep } from '../export-format.ts'
 
 export const nodePgMigrate: ExportFormatDefinition = {
   name: 'node-pg-migrate',
@@ -25,7 +26,7 @@ export const nodePgMigrate: ExportFormatDefinition = {
       : [],
   handover: (steps) =>
     `create table if not exists pgmigrations (id serial primary key, name varchar(255) not null, run_on timestamp not null);\n${steps
-      .map((step) => `insert into pgmigrations (name, run_on) values (${sqlText(nameOf(step))}, now());\n`)
+      .map((step) => `insert into pgmigrations (name, run_on) values (${quoteLiteral(nameOf(step))}, now());\n`)
       .join('')}`,
 }
 

@@ -1,12 +1,6 @@
 /** psql: `<14 digits>_<slug>.sql`, each with its own transaction, and apply.psql, which runs those that the ledger does not know yet. */
-import {
-  banner,
-  compareNumbers,
-  type ExportFormatDefinition,
-  type NumberedStep,
-  nextStamp,
-  sqlText,
-} from '../export-format.ts'
+import { quoteLiteral } from '../../../kernel/literal.ts'
+import { banner, compareNumbers, type ExportFormatDefinition, type NumberedStep, nextStamp } from '../export-format.ts'
 
 export const psql: ExportFormatDefinition = {
   name: 'psql',
@@ -33,7 +27,7 @@ function pathOf({ version, slug }: NumberedStep): string {
 function applyText(steps: readonly NumberedStep[]): string {
   const parts = steps.map((step) => {
     const { module, file, targetSchema } = step.migration
-    const known = `module = ${sqlText(module.name)} and version = ${sqlText(file.version)} and target_schema = ${sqlText(targetSchema)}`
+    const known = `module = ${quoteLiteral(module.name)} and version = ${quoteLiteral(file.version)} and target_schema = ${quoteLiteral(targetSchema)}`
     // Before the first file there is no ledger to ask.
     const question =
       module.name === 'ledger'
