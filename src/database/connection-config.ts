@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module'
 import pg from 'pg'
 import { TenonError } from '../kernel/errors.ts'
+import { DirectSocket, hasDirectSockets } from './wire/direct-socket.ts'
 
 /** Limits of a pool. */
 export interface PoolOptions {
@@ -78,6 +79,8 @@ export function toPoolConfig(connection: string | pg.PoolConfig, options: PoolOp
   const { host } = new pg.Client({ ...config, ssl: false })
   config.ssl = toTls(given.ssl, tls, isLocal(host))
   if (config.ssl !== false) (config as pg.PoolConfig & { enableChannelBinding?: boolean }).enableChannelBinding ??= true
+  // Under TLS there is another socket on top of it, which reads as it wants to.
+  else if (hasDirectSockets()) config.stream ??= () => new DirectSocket()
   return config
 }
 

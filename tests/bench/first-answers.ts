@@ -86,7 +86,7 @@ async function answersOf(
  */
 export async function assertWrongAnswersAreSeen(unprotected: Contestant, place: Place): Promise<void> {
   const open = await unprotected.open({ ...place, poolSize: 1 })
-  const load: Load = { work: read, inFlight: 1, missEvery: 9, requests: 90 }
+  const load: Load = { work: read, inFlight: 1, missEvery: 9, requests: 90, turnSeconds: 0 }
   try {
     const { wrongAnswers } = await runTurn(open, true, load)
     if (wrongAnswers !== 10) throw new Error(`The control saw ${wrongAnswers} wrong answers where there are 10.`)

@@ -7,7 +7,7 @@
  */
 import { parseArgs } from 'node:util'
 import { openBenchDatabase } from './bench-database.ts'
-import { loadContestants } from './contestants/load-contestants.ts'
+import { loadContestant } from './contestants/load-contestants.ts'
 import { type Load, runTurn } from './lanes/turn.ts'
 import { works } from './works/works.ts'
 
@@ -19,12 +19,10 @@ const { values: options } = parseArgs({
     work: { type: 'string', default: 'read' },
   },
 })
-const { contestants } = await loadContestants()
-const contestant = contestants.find(({ key }) => key === options.contestant)
-if (contestant === undefined) throw new Error(`--contestant is one of ${contestants.map(({ key }) => key).join(', ')}.`)
+const contestant = await loadContestant(options.contestant)
 const work = works.find(({ key }) => key === options.work)
 if (work === undefined) throw new Error(`--work is one of ${works.map(({ key }) => key).join(', ')}.`)
-const load: Load = { work, inFlight: Number(options['in-flight']), missEvery: 0, requests: 2000 }
+const load: Load = { work, inFlight: Number(options['in-flight']), missEvery: 0, requests: 2000, turnSeconds: 0 }
 
 await using database = await openBenchDatabase()
 const open = await contestant.open({ ...database.urls, poolSize: 10 })

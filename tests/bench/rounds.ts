@@ -20,8 +20,19 @@ export interface RoundsOptions {
   readonly seconds: number
 }
 
-/** Fewer would have no middle half. */
-const fewest = 5
+/** In one heat; fewer would give the machine's whims too much say. */
+const fewest = 2
+
+/** What contestants' turns gave, by the contestant's key; of all the same number. */
+export type Turns<T> = ReadonlyMap<string, readonly T[]>
+
+/** How many turns each had. */
+export const roundsOf = (turns: Turns<unknown>): number => [...turns.values()][0]?.length ?? 0
+
+/** The turns of a heat behind those of earlier ones. */
+export function joinTurns<T>(earlier: Turns<T> | undefined, later: Turns<T>): Turns<T> {
+  return new Map([...later].map(([key, turns]) => [key, [...(earlier?.get(key) ?? []), ...turns]]))
+}
 
 /**
  * Gives each lane a warm-up turn, in which connections are opened, statements prepared and the server's five custom plans used up, and then
@@ -34,15 +45,15 @@ export async function interleave<T>(
   lanes: readonly Lane[],
   options: RoundsOptions,
   turn: (lane: Lane, isWarmUp: boolean) => Promise<T>,
-): Promise<ReadonlyMap<Lane, readonly T[]>> {
+): Promise<Turns<T>> {
   for (const lane of lanes) await turn(lane, true)
-  const turns = new Map(lanes.map((lane) => [lane, [] as T[]]))
+  const turns = new Map(lanes.map(({ contestant }) => [contestant.key, [] as T[]]))
   const least = Math.min(fewest, options.most)
   const begin = performance.now()
   for (let done = 0; done < options.most; done += 1) {
     const secondsWithOneMore = ((performance.now() - begin) / 1000) * ((done + 1) / Math.max(1, done))
     if (done >= least && secondsWithOneMore > options.seconds) break
-    for (const lane of shuffled(lanes, done)) turns.get(lane)?.push(await turn(lane, false))
+    for (const lane of shuffled(lanes, done)) turns.get(lane.contestant.key)?.push(await turn(lane, false))
   }
   return turns
 }

@@ -1,8 +1,19 @@
-/** Runs one workload on open contestants: rounds of turns, what was written counted and taken away after each, and the outcome. */
+/** Runs one workload on open contestants: rounds of turns, what was written counted and taken away after each; and the outcome of all heats. */
+
+import type { Contestant } from './contestants/contestant.ts'
 import { barePg } from './contestants/pg.ts'
 import type { Lane } from './lanes/lane.ts'
 import type { Turn } from './lanes/turn.ts'
-import { interleave, type Ratio, type RoundsOptions, ratioOf, type Score, toScore } from './rounds.ts'
+import {
+  interleave,
+  type Ratio,
+  type RoundsOptions,
+  ratioOf,
+  roundsOf,
+  type Score,
+  type Turns,
+  toScore,
+} from './rounds.ts'
 import type { Workload } from './workloads.ts'
 
 /** Outcome of one workload. */
@@ -27,16 +38,18 @@ const shareOfTransactions = 3
 /** Turns of a smoke run. */
 const shareOfQuick = 5
 
-/** Requests of one turn. */
+/** Requests of one turn, or the fewest of one that has a length. */
 function requestsOf(workload: Workload, { contestant }: Lane, quick: boolean): number {
-  const all = quick ? Math.ceil(workload.requests / shareOfQuick) : workload.requests
-  const own = contestant.transactionPerRequest ? Math.ceil(all / shareOfTransactions) : all
-  // Fewer than some times what is in flight at once would measure the beginning and the end.
-  return workload.inFlight > 1 ? Math.max(own, 3 * workload.inFlight) : own
+  if (workload.turnSeconds > 0) return workload.requests
+  const all = requestsOfMost(workload, quick)
+  return contestant.transactionPerRequest ? Math.ceil(all / shareOfTransactions) : all
 }
 
+const requestsOfMost = ({ requests }: Workload, quick: boolean) =>
+  quick ? Math.ceil(requests / shareOfQuick) : requests
+
 /**
- * Runs the warm-up and the rounds of one workload.
+ * Runs the warm-up and the rounds of one workload in one heat.
  *
  * @throws {Error} when an answer of the warm-up is wrong; later ones are counted.
  */
@@ -45,28 +58,39 @@ export async function runWorkload(
   lanes: readonly Lane[],
   options: RoundsOptions,
   { clearNotes, quick }: Surroundings,
-): Promise<Outcome> {
+): Promise<Turns<Turn>> {
   const takingPart = lanes.filter(({ contestant }) => contestant.works?.includes(workload.work.key) ?? true)
-  const turns = await interleave(takingPart, options, async (lane, isWarmUp): Promise<Turn> => {
+  const turnSeconds = quick ? workload.turnSeconds / shareOfQuick : workload.turnSeconds
+  return await interleave(takingPart, options, async (lane, isWarmUp): Promise<Turn> => {
     const requests = requestsOf(workload, lane, quick)
-    const turn = await lane.turn({ ...workload, requests })
+    const turn = await lane.turn({ ...workload, requests, turnSeconds })
     const missing = workload.work.writes > 0 ? Math.abs((await clearNotes()) - requests * workload.work.writes) : 0
     const wrongAnswers = turn.wrongAnswers + missing
     if (isWarmUp && wrongAnswers > 0)
       throw new Error(`${lane.contestant.label}, ${workload.key}: ${wrongAnswers} wrong answers in the warm-up.`)
     return { ...turn, wrongAnswers }
   })
-  const times = new Map(
-    [...turns].map(([{ contestant }, of]) => [contestant.key, of.map((turn) => turn.seconds)] as const),
-  )
+}
+
+/** What the turns of all heats come to. */
+export function toOutcome(
+  workload: Workload,
+  turns: Turns<Turn>,
+  contestants: readonly Contestant[],
+  quick: boolean,
+): Outcome {
+  const secondsOf = (key: string) => turns.get(key)?.map(({ seconds }) => seconds)
   return {
     workload,
-    rounds: [...turns.values()][0]?.length ?? 0,
-    requests: quick ? Math.ceil(workload.requests / shareOfQuick) : workload.requests,
-    scores: [...turns].map(([{ contestant }, of]) => toScore(contestant, of)),
+    rounds: roundsOf(turns),
+    requests: requestsOfMost(workload, quick),
+    scores: contestants.flatMap((contestant) => {
+      const own = turns.get(contestant.key)
+      return own === undefined ? [] : [toScore(contestant, own)]
+    }),
     ratio(key, other = barePg.key) {
-      const mine = times.get(key)
-      const theirs = times.get(other)
+      const mine = secondsOf(key)
+      const theirs = secondsOf(other)
       return mine && theirs && ratioOf(mine, theirs)
     },
   }

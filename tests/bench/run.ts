@@ -1,12 +1,21 @@
-/** Runs what was selected, one round-trip time after another: every contestant is opened once for each, and takes part in all of its loads. */
+/**
+ * Runs what was selected in heats: in each every contestant has a new process, because what the compiler and the machine make of a process
+ * holds for its whole life. In a heat one round-trip time follows the other; every contestant is opened once for each, and takes part in
+ * all of its loads.
+ */
 import type { BenchDatabase, BenchUrls } from './bench-database.ts'
 import type { Contestant } from './contestants/contestant.ts'
 import { startDelayProxy } from './delay-proxy.ts'
 import { type Lane, startLane } from './lanes/lane.ts'
-import { type MixedOutcome, mixedContestants, runMixed } from './mixed.ts'
+import type { MixedTurn } from './lanes/mixed-turn.ts'
+import type { Turn } from './lanes/turn.ts'
+import { type MixedOutcome, mixedContestants, runMixed, toMixedOutcome } from './mixed.ts'
+import { quantile } from './quantile.ts'
 import { calibrate, measureRoundTripMs } from './round-trip.ts'
-import { type Outcome, runWorkload } from './run-workload.ts'
+import { joinTurns, type Turns } from './rounds.ts'
+import { type Outcome, runWorkload, toOutcome } from './run-workload.ts'
 import type { Selection } from './selection.ts'
+import type { Workload } from './workloads.ts'
 import { read } from './works/reads.ts'
 import type { Work } from './works/work.ts'
 
@@ -34,46 +43,80 @@ export interface RunOutcome {
   readonly mixed: readonly MixedOutcome[]
 }
 
+/** Of a run that is meant. */
+const heats = 3
 const mixedSeconds = 40
+
+/** What the heats have found so far. */
+interface Found {
+  readonly workloads: Map<string, { readonly workload: Workload; readonly turns: Turns<Turn> }>
+  readonly mixed: Map<number, Turns<MixedTurn>>
+  readonly selectOneMs: Map<number, number[]>
+}
 
 /** Runs the selection's workloads with those of its contestants that are sound. */
 export async function runSelection(
   selection: Selection,
-  contestants: readonly RunContestant[],
+  running: readonly RunContestant[],
   database: BenchDatabase,
   options: RunOptions,
 ): Promise<RunOutcome> {
-  const outcomes = new Map<string, Outcome>()
-  const selectOneMs = new Map<number, number>()
-  const mixed: MixedOutcome[] = []
-  if (selection.roundTripsMs.length === 0) return { outcomes, selectOneMs, mixed }
-  await using lanes = await startLanes(contestants)
+  const found: Found = { workloads: new Map(), mixed: new Map(), selectOneMs: new Map() }
+  const count = options.quick ? 1 : Math.min(heats, options.rounds)
+  if (selection.roundTripsMs.length > 0)
+    for (let heat = 1; heat <= count; heat += 1) {
+      tell(`heat ${heat} of ${count}`)
+      await runHeat(selection, running, database, { options, heats: count, found })
+    }
+  const contestants = running.map(({ contestant }) => contestant)
+  return {
+    outcomes: new Map(
+      [...found.workloads].map(([key, { workload, turns }]) => [
+        key,
+        toOutcome(workload, turns, contestants, options.quick),
+      ]),
+    ),
+    selectOneMs: new Map([...found.selectOneMs].map(([roundTripMs, all]) => [roundTripMs, quantile(all, 0.5)])),
+    mixed: [...found.mixed].map(([roundTripMs, turns]) =>
+      toMixedOutcome(roundTripMs, turns, contestants, options.quick),
+    ),
+  }
+}
+
+/** One heat: its share of the rounds of everything. */
+async function runHeat(
+  selection: Selection,
+  running: readonly RunContestant[],
+  database: BenchDatabase,
+  { options, heats, found }: { readonly options: RunOptions; readonly heats: number; readonly found: Found },
+): Promise<void> {
+  const most = Math.ceil(options.rounds / heats)
+  await using lanes = await startLanes(running)
   await warmUp(lanes.list, worksOf(selection), database, options)
   for (const roundTripMs of selection.roundTripsMs) {
     await using way = await openWay(database.urls, roundTripMs)
     for (const lane of lanes.list) await lane.open({ ...way.urls, poolSize })
-    selectOneMs.set(roundTripMs, await measureRoundTripMs(way.urls.bare))
+    const selectOne = await measureRoundTripMs(way.urls.bare)
+    found.selectOneMs.set(roundTripMs, [...(found.selectOneMs.get(roundTripMs) ?? []), selectOne])
     for (const workload of selection.workloadsOf(roundTripMs)) {
       tell(workload.key)
-      const outcome = await runWorkload(
-        workload,
-        lanes.list,
-        { most: options.rounds, seconds: workload.seconds },
-        { clearNotes: database.notes.clear, quick: options.quick },
-      )
-      outcomes.set(workload.key, outcome)
+      const rounds = { most, seconds: workload.seconds / heats }
+      const surroundings = { clearNotes: database.notes.clear, quick: options.quick }
+      const turns = await runWorkload(workload, lanes.list, rounds, surroundings)
+      const earlier = found.workloads.get(workload.key)?.turns
+      found.workloads.set(workload.key, { workload, turns: joinTurns(earlier, turns) })
     }
     if (
       selection.runsMixed(roundTripMs) &&
-      contestants.some(({ contestant }) => mixedContestants.includes(contestant.key))
+      running.some(({ contestant }) => mixedContestants.includes(contestant.key))
     ) {
       tell(`mixed-${roundTripMs}ms`)
-      const rounds = { most: options.rounds, seconds: mixedSeconds, quick: options.quick }
-      mixed.push(await runMixed(lanes.list, roundTripMs, rounds))
+      const rounds = { most, seconds: mixedSeconds / heats, quick: options.quick }
+      const turns = await runMixed(lanes.list, rounds)
+      found.mixed.set(roundTripMs, joinTurns(found.mixed.get(roundTripMs), turns))
     }
     for (const lane of lanes.list) await lane.close()
   }
-  return { outcomes, selectOneMs, mixed }
 }
 
 const worksOf = (selection: Selection) =>
@@ -94,7 +137,13 @@ async function warmUp(
     await lane.open({ ...database.urls, poolSize })
     for (const work of works) {
       if (lane.contestant.works?.includes(work.key) === false) continue
-      const load = { work, inFlight: 1, missEvery: 0, requests: work === read ? 200 : work.writes > 1 ? 2 : 20 }
+      const load = {
+        work,
+        inFlight: 1,
+        missEvery: 0,
+        requests: work === read ? 200 : work.writes > 1 ? 2 : 20,
+        turnSeconds: 0,
+      }
       const seconds = quick ? 0.05 : work === read ? 4 : 0.7
       for (const begin = performance.now(); performance.now() - begin < seconds * 1000; ) {
         await lane.turn(load)
@@ -131,7 +180,7 @@ interface Lanes extends AsyncDisposable {
   readonly list: readonly Lane[]
 }
 
-/** Each in a process of its own, for the whole run. */
+/** Each in a process of its own. */
 async function startLanes(contestants: readonly RunContestant[]): Promise<Lanes> {
   await using cleanup = new AsyncDisposableStack()
   const list: Lane[] = []

@@ -19,6 +19,11 @@ export interface Workload {
   readonly missEvery: number
   /** Short turns in many rounds: what else the machine does lasts longer than a turn, and so falls on all contestants alike. */
   readonly requests: number
+  /**
+   * A turn goes on until it is this long. With many in flight the first and the last answers come while others wait for nothing, and of a
+   * fixed number of requests that is more of the turn of whoever is quick.
+   */
+  readonly turnSeconds: number
   /** How long its rounds may take together. A target hangs on some, which therefore get more. */
   readonly seconds: number
 }
@@ -40,6 +45,9 @@ const sequences: readonly (readonly [work: Work, requests: number, delayedReques
 /** What the chart shows and targets hang on. */
 const isHeadline = (work: Work, roundTripMs: number) => work === read && (roundTripMs === 0 || roundTripMs === 2)
 
+/** Of throughput. */
+const inFlight = 64
+
 /** All loads of one round-trip time, in the order in which they run. */
 export function workloadsOf(roundTripMs: number): readonly Workload[] {
   const inSequence = sequences.map(([work, requests, delayedRequests]): Workload => {
@@ -51,6 +59,7 @@ export function workloadsOf(roundTripMs: number): readonly Workload[] {
       inFlight: 1,
       missEvery: 0,
       requests: roundTripMs === 0 ? requests : delayedRequests,
+      turnSeconds: 0,
       seconds: isHeadline(work, roundTripMs) ? 60 : 18,
     }
   })
@@ -59,10 +68,11 @@ export function workloadsOf(roundTripMs: number): readonly Workload[] {
     kind: 'throughput',
     work: read,
     roundTripMs,
-    inFlight: 64,
+    inFlight,
     missEvery: 9,
-    requests: roundTripMs === 0 ? 1600 : roundTripMs < 5 ? 960 : 480,
-    seconds: isHeadline(read, roundTripMs) ? 75 : 30,
+    requests: 3 * inFlight,
+    turnSeconds: 0.25,
+    seconds: isHeadline(read, roundTripMs) ? 90 : 40,
   }
   return [...inSequence, throughput]
 }

@@ -41,14 +41,14 @@ export class FrameReader {
   }
 
   /**
-   * Feeds a chunk; `handle` is called once for every complete message, in order.
+   * Feeds a chunk; `handle` is called once for every complete message, in order. Nothing of the chunk is used after it returns.
    *
    * @throws {RangeError} when a message announces an impossible length; the stream is then unusable.
    */
   push(chunk: Uint8Array, handle: FrameHandler): void {
     let buffer = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
     if (this.#pendingBytes > 0) {
-      this.#pending.push(buffer)
+      this.#pending.push(Buffer.from(buffer))
       this.#pendingBytes += buffer.length
       // Joining once per message, not once per chunk, keeps a large row linear.
       if (this.#pendingBytes < this.#needBytes) return
@@ -79,7 +79,7 @@ export class FrameReader {
   }
 
   #keep(rest: Buffer, needBytes: number): void {
-    this.#pending = [rest]
+    this.#pending = [Buffer.from(rest)]
     this.#pendingBytes = rest.length
     this.#needBytes = needBytes
   }

@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
 import type pg from 'pg'
 import { cancelRequest } from './cancel-request.ts'
+import { DirectSocket } from './direct-socket.ts'
 import { type Channel, Line, type LineOptions } from './line.ts'
 
 /** The members of pg's client that its type declarations leave out. */
@@ -95,11 +96,13 @@ class SocketHandOver implements SocketLine, Channel {
     this.#pgListeners = this.#stream.listeners('data') as ((chunk: Buffer) => void)[]
     for (const listener of this.#pgListeners) this.#stream.removeListener('data', listener)
     this.#stream.on('data', this.#onData)
+    if (this.#stream instanceof DirectSocket) this.#stream.receiver = this.#onData
   }
 
   giveBack(): boolean {
     if (!this.line.quiet) return false
     this.#stream.removeListener('data', this.#onData)
+    if (this.#stream instanceof DirectSocket) this.#stream.receiver = undefined
     for (const listener of this.#pgListeners) this.#stream.on('data', listener)
     this.#pgListeners = []
     return true

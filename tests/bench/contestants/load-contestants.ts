@@ -65,6 +65,22 @@ export async function loadContestants(): Promise<{
   return { contestants, files, leftOut }
 }
 
+/**
+ * Imports libraries until one has the contestant, and no further: what others leave in the process would be profiled with it.
+ *
+ * @throws {Error} when none has it.
+ */
+export async function loadContestant(key: string): Promise<Contestant> {
+  const known: string[] = []
+  for (const library of libraries) {
+    const found = await importContestants(library)
+    const contestant = found.find((candidate) => candidate.key === key)
+    if (contestant !== undefined) return contestant
+    known.push(...found.map((candidate) => candidate.key))
+  }
+  throw new Error(`No contestant is ${key}. There are ${known.join(', ')}.`)
+}
+
 /** By an address that the compiler does not follow: peers are not there until they are installed. */
 async function importContestants({ url }: Library): Promise<readonly Contestant[]> {
   const module: { readonly contestants: readonly Contestant[] } = await import(url.href)

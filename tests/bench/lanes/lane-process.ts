@@ -16,6 +16,7 @@ export type Order =
       readonly inFlight: number
       readonly missEvery: number
       readonly requests: number
+      readonly turnSeconds: number
     }
   | { readonly do: 'mixed turn'; readonly requests: number }
   | { readonly do: 'close' }

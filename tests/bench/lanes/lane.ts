@@ -33,8 +33,8 @@ export async function startLane(contestant: Contestant, url: URL): Promise<Lane>
     contestant,
     open: async (place) => void (await obey({ do: 'open', place })),
     // The process gives what the order asks for.
-    turn: async ({ work, inFlight, missEvery, requests }) =>
-      (await obey({ do: 'turn', work: work.key, inFlight, missEvery, requests })) as Turn,
+    turn: async ({ work, inFlight, missEvery, requests, turnSeconds }) =>
+      (await obey({ do: 'turn', work: work.key, inFlight, missEvery, requests, turnSeconds })) as Turn,
     mixedTurn: async (requests) => (await obey({ do: 'mixed turn', requests })) as MixedTurn,
     close: async () => void (await obey({ do: 'close' })),
     async [Symbol.asyncDispose]() {

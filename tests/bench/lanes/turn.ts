@@ -19,7 +19,7 @@ export interface Turn {
 }
 
 /** What a turn takes of a workload. */
-export type Load = Pick<Workload, 'work' | 'inFlight' | 'missEvery' | 'requests'>
+export type Load = Pick<Workload, 'work' | 'inFlight' | 'missEvery' | 'requests' | 'turnSeconds'>
 
 /**
  * Runs one turn.
@@ -32,25 +32,26 @@ export async function runTurn(contestant: OpenContestant, underRls: boolean, loa
   let wrongAnswers = 0
   const latencies: number[] = []
   const miss = underRls ? 'foreign' : 'absent'
+  const cpu = process.cpuUsage()
+  const begin = performance.now()
+  const until = begin + load.turnSeconds * 1000
   const worker = async () => {
-    while (started < load.requests) {
+    while (started < load.requests || performance.now() < until) {
       const n = started++
       const misses = load.missEvery > 0 && n % load.missEvery === load.missEvery - 1
       const asked = load.work.request(n, misses ? miss : undefined)
-      const begin = performance.now()
+      const asking = performance.now()
       const answer = await asked.ask(contestant)
-      latencies.push((performance.now() - begin) / 1000)
+      latencies.push((performance.now() - asking) / 1000)
       if (!asked.isRight(answer)) wrongAnswers += 1
     }
   }
-  const cpu = process.cpuUsage()
-  const begin = performance.now()
   await Promise.all(Array.from({ length: load.inFlight }, worker))
   const seconds = (performance.now() - begin) / 1000
   const { user, system } = process.cpuUsage(cpu)
   return {
-    seconds: load.inFlight === 1 ? quantile(latencies, 0.5) : seconds / load.requests,
-    cpuSeconds: (user + system) / 1e6 / load.requests,
+    seconds: load.inFlight === 1 ? quantile(latencies, 0.5) : seconds / started,
+    cpuSeconds: (user + system) / 1e6 / started,
     wrongAnswers,
   }
 }

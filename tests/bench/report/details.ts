@@ -21,7 +21,7 @@ export function toDetails(report: Report): string {
 function toSection(workload: WorkloadReport): string[] {
   const way = workload.roundTripMs === 0 ? 'loopback' : `${workload.roundTripMs} ms round trip`
   const how = workload.inFlight === 1 ? 'one after another' : `${workload.inFlight} in flight of 100 tenants`
-  const turns = `Medians of ${workload.rounds} interleaved rounds of ${workload.requests} requests${workload.inFlight === 1 ? ', of each the median request' : ''}`
+  const turns = `Medians of ${workload.rounds} interleaved rounds of ${workload.inFlight === 1 ? `${workload.requests} requests, of each the median request` : `${workload.turnSeconds} s`}`
   return [
     '',
     `## ${workload.title}: ${workload.what}; ${how}, ${way}`,

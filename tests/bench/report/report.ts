@@ -42,6 +42,8 @@ export interface WorkloadReport {
   readonly inFlight: number
   readonly rounds: number
   readonly requests: number
+  /** Turns are at least this long. */
+  readonly turnSeconds: number
   readonly contestants: readonly ContestantReport[]
 }
 
@@ -101,6 +103,7 @@ export function toWorkloadReport({ workload, ...outcome }: Outcome, selectOneMs:
     inFlight: workload.inFlight,
     rounds: outcome.rounds,
     requests: outcome.requests,
+    turnSeconds: workload.turnSeconds,
     contestants: outcome.scores.map((score) => {
       const ratio = outcome.ratio(score.key)
       return {

@@ -8,7 +8,7 @@ const { contestants }: { readonly contestants: readonly Contestant[] } = await i
 const contestant = contestants.find((candidate) => candidate.key === key)
 if (contestant === undefined) throw new Error(`There is no contestant ${key}.`)
 const open = await contestant.open(JSON.parse(place) as Place)
-const load = { work: read, inFlight: 64, missEvery: 0, requests: Number(reads) }
+const load = { work: read, inFlight: 64, missEvery: 0, requests: Number(reads), turnSeconds: 0 }
 const { wrongAnswers } = await runTurn(open, contestant.underRls, load)
 if (wrongAnswers > 0) throw new Error(`${key}: ${wrongAnswers} wrong answers.`)
 const { rss } = process.memoryUsage()
