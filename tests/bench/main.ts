@@ -53,7 +53,7 @@ const running = sound.flatMap((contestant) => {
   const url = loaded.files.get(contestant.key)
   return url === undefined ? [] : [{ contestant, url }]
 })
-const { outcomes, selectOneMs, mixed } = await runSelection(selection, running, database, {
+const { heats, outcomes, selectOneMs, mixed } = await runSelection(selection, running, database, {
   rounds,
   quick: options.quick,
 })
@@ -73,6 +73,7 @@ const report: Report = {
   machine: machineFacts(database),
   loadBefore,
   poolSize,
+  heats,
   leftOut,
   workloads: [...outcomes.values()].map((outcome) =>
     toWorkloadReport(outcome, selectOneMs.get(outcome.workload.roundTripMs) ?? 0),

@@ -41,6 +41,7 @@ export interface RunOutcome {
   /** Median of `select 1`, by round-trip time. */
   readonly selectOneMs: ReadonlyMap<number, number>
   readonly mixed: readonly MixedOutcome[]
+  readonly heats: number
 }
 
 /** Of a run that is meant. */
@@ -70,6 +71,7 @@ export async function runSelection(
     }
   const contestants = running.map(({ contestant }) => contestant)
   return {
+    heats: count,
     outcomes: new Map(
       [...found.workloads].map(([key, { workload, turns }]) => [
         key,

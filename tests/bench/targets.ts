@@ -42,13 +42,21 @@ const targets: readonly Target[] = [
   { workload: 'throughput-2ms', of: sharedBuilder, kind: 'throughput' },
 ]
 
-/** How many times slower a transaction per request must be, at least. */
-const transactionsAtLeast = 3
+/** How many times slower an ORM's transaction per request must be, at least. */
+const ormsAtLeast = 3
 
-/** Where it must: than which of ours. */
-const transactionTargets: readonly (readonly [workload: RegExp, ours: readonly string[]])[] = [
-  [/^read-2ms$/, [builder]],
-  [/^throughput-/, [builder, sharedBuilder]],
+/**
+ * Than which of ours a transaction per request is how much slower, and whether a target hangs on it. Only told of heavier works: an ORM that
+ * needs less than three times bare pg's time for one would be three times slower only than who is quicker than pg without row security.
+ */
+const transactionTargets: readonly {
+  readonly workload: RegExp
+  readonly ours: readonly string[]
+  readonly judged: boolean
+}[] = [
+  { workload: /^read-/, ours: [builder], judged: true },
+  { workload: /^throughput-/, ours: [builder, sharedBuilder], judged: true },
+  { workload: /^(nested|page|insert|batch)-/, ours: [builder], judged: false },
 ]
 
 /** The fast ones' slowest hundredth, beside a slow statement on a shared connection. */
@@ -85,7 +93,7 @@ function judgeTarget({ workload, of, kind, bound }: Target, outcome: Outcome | u
 /** The quickest transaction per request decides, of the ORMs and of the builders and drivers. */
 function judgeTransactions(outcome: Outcome, contestants: readonly Contestant[]): Verdict[] {
   const kinds = new Set(contestants.flatMap(({ transactionPerRequest }) => transactionPerRequest ?? []))
-  return transactionTargets.flatMap(([workload, ours]) => {
+  return transactionTargets.flatMap(({ workload, ours, judged }) => {
     if (!workload.test(outcome.workload.key)) return []
     return ours.flatMap((own) =>
       [...kinds].flatMap((kind) => {
@@ -97,8 +105,12 @@ function judgeTransactions(outcome: Outcome, contestants: readonly Contestant[])
           })
         const [least] = ratios.toSorted((a, b) => a.measured - b.measured)
         if (least === undefined) return []
-        const text = `${outcome.workload.key}: time of every ${kind} in a transaction per request ≥ ${transactionsAtLeast} × ${own}; the least, ${least.key}`
-        return [{ text, measured: least.measured, holds: least.measured >= transactionsAtLeast }]
+        const text = `${outcome.workload.key}: time of every ${kind} in a transaction per request`
+        const { measured } = least
+        const which = `${own}; the least, ${least.key}`
+        return judged && kind === 'ORM'
+          ? [{ text: `${text} ≥ ${ormsAtLeast} × ${which}`, measured, holds: measured >= ormsAtLeast }]
+          : [{ text: `${text}, beside ${which}`, measured }]
       }),
     )
   })

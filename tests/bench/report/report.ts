@@ -21,6 +21,8 @@ export interface Report {
   /** Processes that wanted a processor in the minute before the run: with more than half of them taken, ratios wander. */
   readonly loadBefore: number
   readonly poolSize: number
+  /** How often all contestants began anew. */
+  readonly heats: number
   readonly leftOut: readonly LeftOut[]
   readonly workloads: readonly WorkloadReport[]
   readonly mixed: readonly MixedReport[]

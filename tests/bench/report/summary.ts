@@ -8,7 +8,7 @@ export function toSummary(report: Report): string {
   return [
     `### Benchmarks, ${report.date}${report.quick ? ' (quick: too short to conclude from)' : ''}`,
     '',
-    `${shownFacts(report.machine)}; load before the run ${report.loadBefore}; ${report.poolSize} connections per contestant. One run, interleaved rounds; compare within a table only.`,
+    `${shownFacts(report.machine)}; load before the run ${report.loadBefore}; ${report.poolSize} connections per contestant. One run of ${report.heats} heats in new processes, interleaved rounds; compare within a table only.`,
     ...report.leftOut.map(({ key, reason }) => `\nLeft out: ${key} (${reason}).`),
     ...(report.workloads.length > 0 ? ['', '![Ratios to bare pg](tests/bench/results/latest.svg)'] : []),
     ...times(report),
