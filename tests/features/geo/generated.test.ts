@@ -60,7 +60,7 @@ describe('generated code of PostGIS', () => {
     })
     // JSON would be taken for a geometry of the column's SRID, whatever it had.
     const unchecked = createRepository(tables.stops as never) as never as typeof stops
-    for (const at of [structuredClone(stop['at']), { ...point(1, 2) }, { ...(stop['at'] as object) }])
+    for (const at of [structuredClone(stop['at']), { ...point(1, 2) }, { ...Object(stop['at']) }])
       await expect(unchecked.update(service, 1, { at })).rejects.toMatchObject({
         code: 'QUERY_FILTER',
         hint: expect.stringContaining('toGeometry(value)'),
