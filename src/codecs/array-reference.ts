@@ -18,7 +18,7 @@ import {
   parameter,
   type Sql,
 } from '../kernel/expressions.ts'
-import { type Condition, operandOf, ValueReference } from './value-reference.ts'
+import { type Condition, type Of, operandOf, ValueReference } from './value-reference.ts'
 
 type ItemOf<T> = T extends readonly (infer Item)[] ? Item : never
 
@@ -32,7 +32,9 @@ type ItemOf<T> = T extends readonly (infer Item)[] ? Item : never
  * ```
  * The SQL: `… where "tags" && $1` and `… set "tags" = array_append("tags", $1)`
  */
-export function array<T>(expression: Expression<T>): ArrayReference<ItemOf<NonNullable<T>>> {
+export function array<T>(
+  expression: Expression<T> & Of<T, readonly unknown[]>,
+): ArrayReference<ItemOf<NonNullable<T>>> {
   return new ArrayReference(expression)
 }
 

@@ -2,9 +2,12 @@
 import type { AliasableExpression, Expression } from 'kysely'
 import type { Sql } from '../kernel/expressions.ts'
 import { Circle, type GeometricValue, type Point, sqlTypeOf } from './geometric.ts'
-import { type Condition, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
 
 type Operand = GeometricValue | Expression<unknown>
+
+/** A point or circle as pg gives it without the codec. */
+type PlainPoint = { readonly x: number; readonly y: number }
 
 /**
  * The operators of a point, box, circle and so on; which of them a type has is PostgreSQL's to say. A GiST index serves the conditions, and
@@ -16,7 +19,9 @@ type Operand = GeometricValue | Expression<unknown>
  * ```
  * The SQL: `select * from "stops" order by "place" <-> cast($1 as point) limit $2`
  */
-export function geometric<T>(expression: Expression<T>): GeometricReference<NonNullable<T>> {
+export function geometric<T>(
+  expression: Expression<T> & Of<T, GeometricValue | PlainPoint | string>,
+): GeometricReference<NonNullable<T>> {
   return new GeometricReference(expression)
 }
 

@@ -2,7 +2,7 @@
 import type { AliasableExpression, Expression } from 'kysely'
 import { bound, isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import { Hstore } from './hstore.ts'
-import { type Condition, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
 import { isTagged } from './value-text.ts'
 
 type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unknown>
@@ -10,6 +10,7 @@ type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unk
 /**
  * The operators of hstore. A GIN index serves `contains`, `hasKey`, `hasAnyKey` and `hasAllKeys`.
  *
+ * @param expression - an hstore, `eb.ref('attributes')`, which without a codec is text
  * @example
  * ```ts
  * me.selectFrom('products').selectAll().where(({ ref }) => hstore(ref('attributes')).contains({ color: 'red' }))
@@ -17,7 +18,7 @@ type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unk
  * ```
  * The SQL: `… where "attributes" @> $1` and `… set "attributes" = "attributes" || $1`
  */
-export function hstore(expression: Expression<unknown>): HstoreReference {
+export function hstore<T>(expression: Expression<T> & Of<T, Hstore | string>): HstoreReference {
   return new HstoreReference(expression)
 }
 

@@ -4,7 +4,7 @@ import { TenonError } from '../kernel/errors.ts'
 import { isExpression, parameter, type Sql } from '../kernel/expressions.ts'
 import { isMultirange, Multirange } from './multirange.ts'
 import { isRange, Range } from './range.ts'
-import { type Condition, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
 
 /** What the bounds of a column are: of a range by its codec, else nobody knows. */
 export type BoundOf<T> = T extends Range<infer Bound> ? Bound : T extends Multirange<infer Bound> ? Bound : unknown
@@ -24,14 +24,16 @@ type ValueOf<Bound, K extends Kind> = K extends 'multirange' ? Multirange<Bound>
 /**
  * The operators of a range. A GiST index serves all conditions but `isEmpty`.
  *
- * @param expression - a range: `eb.ref('during')`; multiranges have {@link multirange}
+ * @param expression - a range, `eb.ref('during')`, which without a codec is text; multiranges have {@link multirange}
  * @example
  * ```ts
  * me.selectFrom('bookings').selectAll().where(({ ref }) => range(ref('during')).overlaps(Range.of(from, to)))
  * ```
  * The SQL: `select * from "bookings" where "during" && $1`
  */
-export function range<T>(expression: Expression<T>): RangeReference<BoundOf<NonNullable<T>>, 'range'> {
+export function range<T>(
+  expression: Expression<T> & Of<T, Range<unknown> | string>,
+): RangeReference<BoundOf<NonNullable<T>>, 'range'> {
   return new RangeReference(expression, 'range')
 }
 
@@ -44,7 +46,9 @@ export function range<T>(expression: Expression<T>): RangeReference<BoundOf<NonN
  * ```
  * The SQL: `select * from "shops" where "opening" @> $1`
  */
-export function multirange<T>(expression: Expression<T>): RangeReference<BoundOf<NonNullable<T>>, 'multirange'> {
+export function multirange<T>(
+  expression: Expression<T> & Of<T, Multirange<unknown> | string>,
+): RangeReference<BoundOf<NonNullable<T>>, 'multirange'> {
   return new RangeReference(expression, 'multirange')
 }
 

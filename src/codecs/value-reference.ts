@@ -7,6 +7,12 @@ import type { AliasableExpression, AliasedExpression, Expression, OperationNode,
 import { TenonError } from '../kernel/errors.ts'
 import { binary, bound, call, expressionOf, isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 
+/**
+ * Beside `Expression<T>`: refuses an expression of another type than the operators are of, and says in the error which it should be. What is known
+ * of nothing, `unknown` and `any` of raw SQL, passes.
+ */
+export type Of<T, Value> = unknown extends T ? unknown : [T] extends [Value | null] ? unknown : Expression<Value | null>
+
 /** A condition for `where`. */
 export type Condition = AliasableExpression<SqlBool>
 

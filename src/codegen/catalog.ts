@@ -60,6 +60,8 @@ export interface CatalogType {
   readonly attributes?: readonly { readonly name: string; readonly type: string; readonly sqlType: string }[]
   readonly subtype?: string
   readonly multirange?: string
+  /** Schema of its own comparison operators. */
+  readonly operators?: string
   readonly checks?: readonly { readonly name: string; readonly expression: string; readonly valid: boolean }[]
   readonly extension?: string
   readonly comment?: string

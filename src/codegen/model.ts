@@ -244,6 +244,7 @@ class ModelBuilder {
       ...this.#baseOf(use),
       ...(use.element === undefined ? {} : { array: true }),
       ...rangeOf(use.base),
+      ...(use.element !== undefined || use.base.operators === undefined ? {} : { operators: use.base.operators }),
       ...(nullable ? { nullable } : {}),
       ...(optional ? { optional: true } : {}),
       ...(insertable ? {} : { insertable }),

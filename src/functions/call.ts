@@ -12,6 +12,7 @@ import type { FunctionMetadata, FunctionsOfName } from '../kernel/metadata.ts'
 import { chooseOverload, readArguments, refusal } from './choose-overload.ts'
 import { functionNode, passedTo, shapeOf, valuesOf } from './function-node.ts'
 import type { ArgumentsOf, CallableFunctions, PickedArguments, PickedSignature } from './signatures.ts'
+import { isPolymorphic } from './value-kinds.ts'
 
 /** Arguments, and how to run: the arguments may be missing where nothing has to be given. */
 export type CallRest<A> =
@@ -104,18 +105,22 @@ function isNothing(row: Readonly<Record<string, unknown>>): boolean {
 }
 
 /** Says in an error of the server which function it is about: its own sentence speaks of types, or of nothing. */
-function about({ schema, name }: FunctionsOfName, { kind }: FunctionMetadata, error: unknown): unknown {
+function about({ schema, name }: FunctionsOfName, { kind, arguments: all }: FunctionMetadata, error: unknown): unknown {
   if (!isTenonError(error) || error.name !== 'TenonError') return error
   const endsTransaction = error.sqlstate === '2D000'
+  // No such function, or none for these types together.
+  const isOfTypes = error.sqlstate === '42883' || error.sqlstate === '42804'
   if (!endsTransaction && !/^(QUERY_|PARAMETER_|LIMIT_)/.test(error.code)) return error
   return new TenonError({
     ...error.toJSON(),
     message: `${schema}.${name}: ${error.message}`,
     hint: endsTransaction
       ? `A ${kind} that commits by itself cannot run in a transaction, which a session always is: run it with withDedicatedConnection(db, { service: true }, …).`
-      : error.sqlstate === '42883'
-        ? 'Run `tenon codegen` again when the function has changed.'
-        : error.hint,
+      : isOfTypes && all.some(({ type }) => isPolymorphic(type))
+        ? 'The server takes the type of an argument from the value: use functionCall() in a query, with an expression that names it, such as sql`cast(… as mood)`.'
+        : error.sqlstate === '42883'
+          ? 'Run `tenon codegen` again when the function has changed.'
+          : error.hint,
     position: error.position,
     cause: error.cause,
   })

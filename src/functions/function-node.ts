@@ -39,7 +39,8 @@ export interface Passed {
 /**
  * Puts arguments in the order of SQL: those by place first.
  *
- * @throws {TenonError} FUNCTION_ARGUMENTS when one is left out that something given by place stands behind
+ * @throws {TenonError} FUNCTION_ARGUMENTS when one is left out that something given by place stands behind, or when nothing says what type a
+ * polymorphic one has
  */
 export function passedTo(callable: FunctionsOfName, chosen: FunctionMetadata, given: Given): readonly Passed[] {
   const { kind, arguments: all } = chosen
@@ -49,13 +50,45 @@ export function passedTo(callable: FunctionsOfName, chosen: FunctionMetadata, gi
   // By name the server finds a function with VARIADIC only where every argument is given.
   const isByPlace = kind === 'aggregate' || written.some(({ mode }) => mode === 'variadic')
   const last = written.findLastIndex((argument) => isGiven(argument) && (isByPlace || argument.name === undefined))
-  return written.flatMap((argument, place): readonly Passed[] => {
+  const passed = written.flatMap((argument, place): readonly Passed[] => {
     const { key } = argument
     if (isGiven(argument))
       return [{ argument, value: key === undefined ? null : given.get(key), byPlace: place <= last }]
     if (place < last) throw refusal(callable, `${key} can be left out only when what follows it is left out too`)
     return []
   })
+  assertTold(callable, passed)
+  return passed
+}
+
+/**
+ * The server takes the type of a polymorphic argument from what is passed. A value that writes itself says none: a range of numbers is one of int4,
+ * int8 or numeric. Another argument may say it for both, but no element says which type of range has it.
+ */
+function assertTold(callable: FunctionsOfName, passed: readonly Passed[]): void {
+  const types = openTypes(passed)
+  const isTold = ({ value }: Passed, i: number) => isExpression(value) || types[i] !== undefined
+  const untold = passed.find((one, i) => {
+    const { type } = one.argument
+    if (!isPolymorphic(type) || one.value === null || isTold(one, i)) return false
+    // The server takes lists of nothing for lists of texts there.
+    if (type === 'pg_catalog.anycompatiblearray' && Array.isArray(one.value)) return false
+    return !passed.some((other, place) => isTold(other, place) && saysTypeOf(other.argument.type, type))
+  })
+  if (untold !== undefined)
+    throw refusal(
+      callable,
+      `nothing says which type ${untold.argument.key} has`,
+      'Ranges, rows, empty lists and the like can be of several types: use functionCall() in a query, with an expression that names one, such as sql`cast(… as int4range)`.',
+    )
+}
+
+/** Whether the type of one argument follows from that of another. */
+function saysTypeOf(from: string, to: string): boolean {
+  const isCompatible = (type: string) => type.startsWith('pg_catalog.anycompatible')
+  const isRange = (type: string) => type.endsWith('range')
+  const isOpen = isPolymorphic(from) && from !== 'pg_catalog.any' && to !== 'pg_catalog.any'
+  return isOpen && isCompatible(from) === isCompatible(to) && (isRange(from) || !isRange(to))
 }
 
 /** What of a call decides its text. */

@@ -321,6 +321,19 @@ select pg_catalog.json_strip_nulls(pg_catalog.json_build_object(
   ) end,
   'subtype', coalesce(r.rngsubtype, m.rngsubtype)::text,
   'multirange', r.rngmultitypid::pg_catalog.regtype::text,
+  -- Where the operators < <= = <> >= > of its default order are, unless they are the server's own.
+  'operators', (
+    select pg_catalog.min(s.nspname::text)
+    from pg_catalog.pg_opclass as o
+    join pg_catalog.pg_am as a on a.oid = o.opcmethod and a.amname = 'btree'
+    join pg_catalog.pg_amop as m on m.amopfamily = o.opcfamily and m.amoplefttype = o.opcintype and m.amoprighttype = o.opcintype
+    join pg_catalog.pg_operator as p on p.oid = m.amopopr and p.oprname = (array['<', '<=', '=', '>=', '>'])[m.amopstrategy]
+    join pg_catalog.pg_namespace as s on s.oid = p.oprnamespace and s.nspname <> 'pg_catalog'
+    where o.opcintype = t.oid and o.opcdefault
+    having pg_catalog.count(*) = 5 and pg_catalog.count(distinct s.oid) = 1 and pg_catalog.bool_or(exists (
+      select from pg_catalog.pg_operator as u where u.oid = p.oprnegate and u.oprname = '<>' and u.oprnamespace = s.oid
+    ))
+  ),
   'checks', case when t.typtype = 'd' then (
     select pg_catalog.json_agg(pg_catalog.json_build_object(
       'name', k.conname, 'expression', pg_catalog.pg_get_expr(k.conbin, 0), 'valid', k.convalidated

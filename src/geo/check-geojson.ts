@@ -54,6 +54,8 @@ export interface GeometryRules {
   readonly srid: number
   /** Whether longitudes and latitudes have to be on the globe. */
   readonly range: boolean
+  /** Whether a MultiPoint may have empty points, as one of the database may. GeoJSON of others has none. */
+  readonly emptyPoints: boolean
 }
 
 /**
@@ -117,7 +119,8 @@ class Check {
     if (!Array.isArray(value)) refuseGeometry(path, 'is no array', `Nest the coordinates as a ${type} does.`)
     if (depth === 0) {
       // The one position that may be missing is that of an empty point.
-      if (value.length > 0 || type !== 'Point') this.#position(value, path)
+      const mayBeEmpty = type === 'Point' || (type === 'MultiPoint' && this.#rules.emptyPoints)
+      if (value.length > 0 || !mayBeEmpty) this.#position(value, path)
       return
     }
     if (depth === 1) this.#line(value, path, type)

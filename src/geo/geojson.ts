@@ -6,7 +6,7 @@
  */
 import type { ColumnType } from 'kysely'
 
-/** Longitude and latitude, or x and y, and maybe a height: never more than three numbers. Empty for an empty point. */
+/** Longitude and latitude, or x and y, and maybe a height: never more than three numbers. Empty for an empty point, also in a MultiPoint of the database. */
 export type Position = number[]
 
 /** West, south, east, north; with heights south-west-lowest, then north-east-highest. West is greater than east across the antimeridian. */

@@ -54,7 +54,7 @@ export function assertGeometry(
 ): Geometry<GeometryType, number> {
   const geometry = value as Geometry<GeometryType, number>
   const srid = typeof value === 'object' && value !== null ? sridOf(geometry) : 4326
-  checkGeometry(value, { srid, range })
+  checkGeometry(value, { srid, range, emptyPoints: value instanceof WrittenGeometry })
   return geometry
 }
 
@@ -106,7 +106,7 @@ export function toGeometry<const Type extends GeometryType = GeometryType, const
   const wanted = srid ?? 4326
   assertSrid(wanted)
   if (said !== undefined && said !== wanted) refuseSrid('a geometry has another SRID than it was asked to have')
-  checkGeometry(value, { srid: wanted, range: true })
+  checkGeometry(value, { srid: wanted, range: true, emptyPoints: false })
   const geometry = value as Geometry
   const types: readonly GeometryType[] = type === undefined ? geometryTypes : typeof type === 'string' ? [type] : type
   for (const known of types)

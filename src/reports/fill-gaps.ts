@@ -83,7 +83,8 @@ export function fillGaps<
   // Names of these sources are not known to the types of the executor; what comes out is typed above.
   const on = executor as unknown as Kysely<Loose>
   const series = expressionOf<{ bucket: unknown }>(seriesNode(options)).as('series')
-  const island = (name: string) => `island_of_${carry.indexOf(name)}`
+  const islands = namesBeside(columns, carry.length)
+  const island = (name: string) => islands[carry.indexOf(name)] as string
 
   let source = on
     .with('rows', () => query as unknown as SelectQueryBuilder<Loose, never, Row>)
@@ -167,6 +168,13 @@ function columnsOf(node: Selecting): readonly string[] {
   const names = (node.selections ?? []).map(({ selection }) => nameOf(selection))
   if (names.length > 0 && names.every((name) => name !== undefined)) return names as readonly string[]
   throw invalid('the query does not name its columns', "Write select(['day', …]) instead of selectAll().")
+}
+
+/** Names that no column has. In lower case without underscores: plugins leave them as they are, or put an underscore before the number. */
+function namesBeside(columns: readonly string[], count: number): readonly string[] {
+  const taken = new Set(columns.map((name) => name.replaceAll('_', '').toLowerCase()))
+  const candidates = Array.from({ length: columns.length + count }, (_, i) => `tenonisland${i}`)
+  return candidates.filter((name) => !taken.has(name)).slice(0, count)
 }
 
 /** Names as the executor's plugins make them: what is built with it has been through them already. */

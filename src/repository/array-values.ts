@@ -21,7 +21,11 @@ export function unnestNode(table: TableMetadata, key: string, values: readonly u
   const { array, type: sqlType } = column
   const json = isJson(column)
   const type = arrayTypeOf(table, key)
-  const plain = values.map((value) => (value === undefined ? null : json ? plainValue(table, key, value) : value))
+  // Numbers and texts are as they come.
+  const asked = (value: unknown) => json || typeof value === 'object'
+  const plain = values.map((value) =>
+    value === undefined ? null : asked(value) ? plainValue(table, key, value) : value,
+  )
   // Arrays of box have semicolons between their items, which texts and nulls do not tell.
   const isBox = baseTypeOf(column) === 'pg_catalog.box'
   if (array !== true && !isBox) return call('unnest', bound(plain, type))

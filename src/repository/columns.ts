@@ -3,6 +3,7 @@
  *
  * Owns what is asked of a column by its type. Names are keys of `DB`: plugins of the executor turn them into the database's.
  */
+import { isDate } from 'node:util/types'
 import { ColumnNode, ReferenceNode, SelectionNode, TableNode, ValueNode } from 'kysely'
 import { applyPatch, isJsonPatch, toJsonText } from '../jsonb/index.ts'
 import { TenonError } from '../kernel/errors.ts'
@@ -100,6 +101,23 @@ export function valueNode(table: TableMetadata, key: string, value: unknown): Sq
   return ValueNode.create(plainValue(table, key, value))
 }
 
+/** Types that take JSON as the text that it is. */
+const holdsAnyText = new Set(['text', 'varchar', 'bpchar'].map((name) => `pg_catalog.${name}`))
+
+/** What says nothing of how it is written is sent as JSON: a geometry would take that without its SRID, bytes as they are. */
+function assertWritten(table: TableMetadata, key: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || isDate(value) || ArrayBuffer.isView(value)) return
+  if (Array.isArray(value)) {
+    for (const item of value) assertWritten(table, key, item)
+  } else if (!('toPostgres' in value && typeof value.toPostgres === 'function')) {
+    refuse(
+      table,
+      `${key} is given an object that would be sent as JSON, and is no json`,
+      'A copy of a value, { ...value } or structuredClone(value), has lost how it is written: make it anew, as with new Point(x, y) or toGeometry(value).',
+    )
+  }
+}
+
 /** The same for a parameter that is not a node of its own. */
 export function plainValue(table: TableMetadata, key: string, value: unknown): unknown {
   const column = columnOf(table, key)
@@ -113,6 +131,7 @@ export function plainValue(table: TableMetadata, key: string, value: unknown): u
       `${key} is given an expression`,
       'Pass a value; for expressions use the query builder of the executor.',
     )
+  if (!isJson(column) && !holdsAnyText.has(baseTypeOf(column))) assertWritten(table, key, value)
   // Of json a string is JSON text, as everywhere with pg.
   if (value === null || !isJson(column) || typeof value === 'string') return value
   if (column.array !== true) return toJsonText(value)

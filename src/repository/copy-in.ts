@@ -36,10 +36,13 @@ export async function canCopy(table: TableMetadata, executor: Executor, options:
 export function copyRows(table: TableMetadata, columns: readonly string[], rows: readonly Values[]): CopyRows {
   const values = columns.map((key) => {
     const json = isJson(columnOf(table, key))
-    // Everything but json is as it comes; what is undefined is refused.
+    // Numbers and texts are as they come; what is undefined is refused.
     return [
       key,
-      (row: Values) => (json || row[key] === undefined ? plainValue(table, key, row[key]) : row[key]),
+      (row: Values) => {
+        const value = row[key]
+        return json || value === undefined || typeof value === 'object' ? plainValue(table, key, value) : value
+      },
     ] as const
   })
   return new CopyRows(new Map(values), rows)

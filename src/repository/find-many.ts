@@ -9,11 +9,12 @@ import {
   SelectQueryNode,
   TableNode,
 } from 'kysely'
+import { ownOperator } from '../kernel/comparison.ts'
 import { isTenonError } from '../kernel/errors.ts'
 import type { Executor, RunOptions } from '../kernel/executor.ts'
 import { aliased, all, binary, bound, call, constant } from '../kernel/expressions.ts'
 import { arrayTypeOf } from './array-values.ts'
-import { freeName, plainValue, reference } from './columns.ts'
+import { columnOf, freeName, plainValue, reference } from './columns.ts'
 import { type Row, readRows } from './read-rows.ts'
 import type { Loose, RepositoryCore } from './repository-core.ts'
 import type { Values } from './write-rows.ts'
@@ -76,7 +77,9 @@ async function findGroup(
   }
   const alias = 'tenonwanted'
   const own = (column: string) => ReferenceNode.create(ColumnNode.create(column), TableNode.create(alias))
-  const matches = columns.map((column, i) => binary(reference(table, column, qualifier), '=', own(keyName(i))))
+  const matches = columns.map((column, i) =>
+    binary(reference(table, column, qualifier), ownOperator(columnOf(table, column), '='), own(keyName(i))),
+  )
   const join: JoinNode = {
     ...JoinNode.create('InnerJoin', AliasNode.create(wanted, IdentifierNode.create(alias))),
     on: OnNode.create(all(matches)),

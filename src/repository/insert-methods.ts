@@ -1,6 +1,7 @@
 /** The methods that insert: one row, any number, and where a row may be there already. */
 import type { QueryResult } from 'kysely'
 import { isJsonPatch } from '../jsonb/index.ts'
+import { ownOperator } from '../kernel/comparison.ts'
 import { NotFoundError } from '../kernel/errors.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { binary, isNull, parameter } from '../kernel/expressions.ts'
@@ -151,7 +152,10 @@ async function unchangedRow(
     on.map((key) => {
       const column = reference(table, key, qualifier)
       // Where nulls are not distinct, null is a key like any other.
-      return values[key] === null ? isNull(column) : binary(column, '=', parameter(plainValue(table, key, values[key])))
+      const same = ownOperator(columnOf(table, key), '=')
+      return values[key] === null
+        ? isNull(column)
+        : binary(column, same, parameter(plainValue(table, key, values[key])))
     })
   const [row] = await readRows(executor, core.reading({ select, withDeleted: true }, isThere), options)
   if (row !== undefined) return row

@@ -12,11 +12,12 @@ import {
   SelectQueryNode,
   TableNode,
 } from 'kysely'
+import { ownOperator } from '../kernel/comparison.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, all, binary, bound, call, cast, constant, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import { arrayTypeOf } from './array-values.ts'
-import { columnSelection, freeName, type Qualifier, reference } from './columns.ts'
+import { columnOf, columnSelection, freeName, type Qualifier, reference } from './columns.ts'
 import { orderNode } from './order.ts'
 import { ownerColumns, type RelationQuery, relatedRows } from './relations.ts'
 
@@ -144,7 +145,13 @@ function wantedJoin(query: RelationQuery, keys: readonly (readonly string[])[], 
   const own = (i: number) => ReferenceNode.create(ColumnNode.create(`tenonkey${i}`), TableNode.create(wantedAlias))
   return {
     ...JoinNode.create('InnerJoin', AliasNode.create(wanted, IdentifierNode.create(wantedAlias))),
-    on: OnNode.create(all(ownerColumns(query, alias, 1).map((owner, i) => binary(owner, '=', own(i))))),
+    on: OnNode.create(
+      all(
+        ownerColumns(query, alias, 1).map((owner, i) =>
+          binary(owner, ownOperator(columnOf(table, columns[i] as string), '='), own(i)),
+        ),
+      ),
+    ),
   }
 }
 

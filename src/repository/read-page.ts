@@ -5,6 +5,7 @@
  */
 import { ExplainNode, SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
+import { ownOperator } from '../kernel/comparison.ts'
 import { assertCursorKeys, type CursorValues, cursorText, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import {
@@ -189,6 +190,7 @@ function afterNode(table: TableMetadata, order: readonly OrderTerm[], values: Cu
     const text = values[i] ?? null
     return {
       ...term,
+      metadata,
       nullable: metadata.nullable === true,
       isNull: text === null,
       column: reference(table, term.column, qualifier),
@@ -196,10 +198,10 @@ function afterNode(table: TableMetadata, order: readonly OrderTerm[], values: Cu
     }
   })
   type Place = (typeof places)[number]
-  const operator = ({ direction }: Place) => (direction === 'asc' ? '>' : '<')
+  const operator = ({ direction, metadata }: Place) => ownOperator(metadata, direction === 'asc' ? '>' : '<')
   const [first] = places
   if (first === undefined) return constant(true)
-  const isUniform = places.every((place) => !place.nullable && place.direction === first.direction)
+  const isUniform = places.every((place) => !place.nullable && operator(place) === operator(first))
   // One comparison of rows is what an index follows best.
   if (isUniform && places.length > 1)
     return binary(
@@ -212,9 +214,11 @@ function afterNode(table: TableMetadata, order: readonly OrderTerm[], values: Cu
     const greater = binary(place.column, operator(place), place.value)
     return place.nullable && place.nulls === 'last' ? any([greater, isNull(place.column)]) : greater
   }
-  const same = (place: Place): Sql => (place.isNull ? isNull(place.column) : binary(place.column, '=', place.value))
+  const same = (place: Place): Sql =>
+    place.isNull ? isNull(place.column) : binary(place.column, ownOperator(place.metadata, '='), place.value)
   const chain = any(places.map((place, i) => all([...places.slice(0, i).map(same), beyond(place)])))
   // Implied by the rest, and what an index can begin at.
   if (first.nullable || places.length === 1) return chain
-  return all([binary(first.column, `${operator(first)}=`, first.value), chain])
+  const orSame = ownOperator(first.metadata, first.direction === 'asc' ? '>=' : '<=')
+  return all([binary(first.column, orSame, first.value), chain])
 }

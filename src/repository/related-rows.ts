@@ -1,8 +1,9 @@
 /** The rows of another table that belong to a row, as SQL: where they are read from, and what makes them its own. */
 import { AliasNode, FromNode, IdentifierNode, JoinNode, OnNode, SelectQueryNode } from 'kysely'
+import { ownOperator } from '../kernel/comparison.ts'
 import { all, binary, type Sql } from '../kernel/expressions.ts'
-import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { type Qualifier, reference, refuse, tableNode } from './columns.ts'
+import type { ColumnMetadata, RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
+import { columnOf, type Qualifier, reference, refuse, tableNode } from './columns.ts'
 import type { AnyTable } from './table-shape.ts'
 
 /** A relation with the tables it leads to. */
@@ -41,8 +42,8 @@ export function fromRelated({ relation, target, through }: Related, alias: strin
   if (via === undefined || through === undefined) return { ...SelectQueryNode.create(), from }
   const join = JoinNode.create('InnerJoin', AliasNode.create(tableNode(through), IdentifierNode.create(joinAlias)))
   const on = equalEach(
-    via.referencedColumns.map((key) => reference(through, key, joinAlias)),
-    relation.referencedColumns.map((key) => reference(target, key, alias)),
+    via.referencedColumns.map((key) => columnIn(through, key, joinAlias)),
+    relation.referencedColumns.map((key) => columnIn(target, key, alias)),
   )
   return { ...SelectQueryNode.create(), from, joins: [{ ...join, on: OnNode.create(on) }] }
 }
@@ -53,10 +54,14 @@ export function ownerReferences(
   alias: string,
   joinAlias: string,
 ): readonly Sql[] {
+  return owners({ relation, target, through }, alias, joinAlias).map(({ node }) => node)
+}
+
+function owners({ relation, target, through }: Related, alias: string, joinAlias: string): readonly Compared[] {
   const via = relation.through
   if (via === undefined || through === undefined)
-    return relation.referencedColumns.map((key) => reference(target, key, alias))
-  return via.columns.map((key) => reference(through, key, joinAlias))
+    return relation.referencedColumns.map((key) => columnIn(target, key, alias))
+  return via.columns.map((key) => columnIn(through, key, joinAlias))
 }
 
 /** That a row in {@link fromRelated} belongs to the row of `source` in the query around it. */
@@ -68,11 +73,28 @@ export function ownedBy(
   outer: Qualifier,
 ): Sql {
   return equalEach(
-    ownerReferences(related, alias, joinAlias),
-    related.relation.columns.map((key) => reference(source, key, outer)),
+    owners(related, alias, joinAlias),
+    related.relation.columns.map((key) => columnIn(source, key, outer)),
   )
 }
 
-function equalEach(left: readonly Sql[], right: readonly Sql[]): Sql {
-  return all(left.map((node, i) => binary(node, '=', right[i] as Sql)))
+interface Compared {
+  readonly node: Sql
+  readonly metadata: ColumnMetadata
+}
+
+function columnIn(table: TableMetadata, key: string, qualifier: Qualifier): Compared {
+  return { node: reference(table, key, qualifier), metadata: columnOf(table, key) }
+}
+
+function equalEach(left: readonly Compared[], right: readonly Compared[]): Sql {
+  return all(
+    left.map(({ node, metadata }, i) => {
+      // There is one for each column.
+      const other = right[i] as Compared
+      // A citext that references a text is compared as a text.
+      const isOwn = metadata.operators === other.metadata.operators
+      return binary(node, isOwn ? ownOperator(metadata, '=') : '=', other.node)
+    }),
+  )
 }

@@ -3,12 +3,13 @@
  */
 import { type Expression, expressionBuilder, type SqlBool } from 'kysely'
 import { isJsonPatch } from '../jsonb/index.ts'
+import { ownOperator } from '../kernel/comparison.ts'
 import { CompiledShapes } from '../kernel/compiled-shapes.ts'
 import { ValuesError } from '../kernel/errors.ts'
 import { all, binary, isAlwaysTrue, isNull, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
 import type { Validator } from '../kernel/validator.ts'
-import { plainValue, type Qualifier, reference, refuse } from './columns.ts'
+import { columnOf, plainValue, type Qualifier, reference, refuse } from './columns.ts'
 import { readOrder } from './order.ts'
 import type { Reading } from './read-rows.ts'
 import { readLoad, readSelect } from './relations.ts'
@@ -99,7 +100,11 @@ export class RepositoryCore {
     const values = this.keyValues(key)
     return all(
       Object.entries(values).map(([column, value]) =>
-        binary(reference(table, column, qualifier), '=', parameter(plainValue(table, column, value))),
+        binary(
+          reference(table, column, qualifier),
+          ownOperator(columnOf(table, column), '='),
+          parameter(plainValue(table, column, value)),
+        ),
       ),
     )
   }

@@ -7,6 +7,7 @@
 import { OperatorNode, type SelectQueryNode, UnaryOperationNode } from 'kysely'
 import { isComposite, rangeOrValue } from '../codecs/index.ts'
 import { json } from '../jsonb/index.ts'
+import { ownOperator } from '../kernel/comparison.ts'
 import {
   all,
   any,
@@ -22,7 +23,7 @@ import {
   parameter,
   type Sql,
 } from '../kernel/expressions.ts'
-import type { RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
+import type { ColumnMetadata, RelationMetadata, TableMetadata } from '../kernel/metadata.ts'
 import { arrayTypeOf } from './array-values.ts'
 import { baseTypeOf, columnOf, kindOf, plainValue, type Qualifier, rangeKindOf, reference, refuse } from './columns.ts'
 import { fromRelated, ownedBy, relatedTables } from './related-rows.ts'
@@ -113,7 +114,7 @@ function relationNode(
 
 const combinators = new Set(['and', 'or', 'not'])
 
-const comparisons: Readonly<Record<string, string>> = { gt: '>', gte: '>=', lt: '<', lte: '<=' }
+const comparisons: Readonly<Record<string, '<' | '<=' | '>=' | '>'>> = { gt: '>', gte: '>=', lt: '<', lte: '<=' }
 const rangeOperators: Readonly<Record<string, string>> = {
   contains: '@>',
   containedBy: '<@',
@@ -133,16 +134,26 @@ class ConditionCompiler {
     this.#column = column
   }
 
+  get #metadata(): ColumnMetadata {
+    return columnOf(this.#table, this.#key)
+  }
+
+  #own(operator: Parameters<typeof ownOperator>[1]): string {
+    return ownOperator(this.#metadata, operator)
+  }
+
   one(name: string, operand: unknown): Sql {
     if (operand === undefined) return this.#refuse(`${name} is undefined`, 'Leave it out.')
     const kind = kindOf(columnOf(this.#table, this.#key))
     switch (name) {
       case 'eq':
-        return operand === null ? isNull(this.#column) : binary(this.#column, '=', this.#value(operand))
+        return operand === null ? isNull(this.#column) : binary(this.#column, this.#own('='), this.#value(operand))
       case 'ne':
         return operand === null
           ? isNotNull(this.#column)
-          : binary(this.#column, 'is distinct from', this.#value(operand))
+          : this.#metadata.operators === undefined
+            ? binary(this.#column, 'is distinct from', this.#value(operand))
+            : negated(binary(this.#column, this.#own('='), this.#value(operand)))
       case 'isNull':
         return this.#flag(name, operand) ? isNull(this.#column) : isNotNull(this.#column)
       default:
@@ -152,7 +163,8 @@ class ConditionCompiler {
 
   #scalar(name: string, operand: unknown, kind: string): Sql {
     const comparison = comparisons[name]
-    if (comparison !== undefined) return binary(this.#column, comparison, this.#value(this.#present(name, operand)))
+    if (comparison !== undefined)
+      return binary(this.#column, this.#own(comparison), this.#value(this.#present(name, operand)))
     const range = rangeOperators[name]
     if (range !== undefined) {
       if (kind !== 'range') return this.#refuse(`${name} is for ranges`, 'The column is none.')
@@ -208,13 +220,15 @@ class ConditionCompiler {
   // One parameter whatever the length, so that there is one statement; its type is that of the column.
   #in(values: readonly unknown[]): Sql {
     const present = values.filter((value) => value !== null)
-    const found = present.length === 0 ? constant(false) : binary(this.#column, '=', call('any', this.#items(present)))
+    const found =
+      present.length === 0 ? constant(false) : binary(this.#column, this.#own('='), call('any', this.#items(present)))
     return present.length === values.length ? found : any([isNull(this.#column), found])
   }
 
   #notIn(values: readonly unknown[]): Sql {
     const present = values.filter((value) => value !== null)
-    const other = present.length === 0 ? constant(true) : binary(this.#column, '<>', call('all', this.#items(present)))
+    const other =
+      present.length === 0 ? constant(true) : binary(this.#column, this.#own('<>'), call('all', this.#items(present)))
     if (present.length < values.length)
       return present.length === 0 ? isNotNull(this.#column) : all([isNotNull(this.#column), other])
     return present.length === 0 ? other : any([isNull(this.#column), other])

@@ -19,6 +19,7 @@ import {
   ValueListNode,
   ValuesNode,
 } from 'kysely'
+import { ownOperator } from '../kernel/comparison.ts'
 import { type Executor, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { aliased, all, any, binary, constant, type Sql } from '../kernel/expressions.ts'
 import type { TableMetadata } from '../kernel/metadata.ts'
@@ -160,7 +161,15 @@ function insertedNode(table: TableMetadata, on: readonly string[]): Sql {
     ...SelectQueryNode.createFrom([AliasNode.create(tableNode(table), IdentifierNode.create(alias))]),
     where: {
       kind: 'WhereNode',
-      where: all(on.map((key) => binary(reference(table, key, alias), '=', reference(table, key, table.key)))),
+      where: all(
+        on.map((key) =>
+          binary(
+            reference(table, key, alias),
+            ownOperator(columnOf(table, key), '='),
+            reference(table, key, table.key),
+          ),
+        ),
+      ),
     },
   }
   return UnaryOperationNode.create(OperatorNode.create('not exists'), before)
@@ -243,7 +252,12 @@ export function updateManyNode(
     updates,
     where: {
       kind: 'WhereNode',
-      where: all([...key.map((column, i) => binary(reference(table, column, table.key), '=', value(i))), ...more]),
+      where: all([
+        ...key.map((column, i) =>
+          binary(reference(table, column, table.key), ownOperator(columnOf(table, column), '='), value(i)),
+        ),
+        ...more,
+      ]),
     },
   }
 }

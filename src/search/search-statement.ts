@@ -13,6 +13,7 @@ import {
   type SqlBool,
   TableNode,
 } from 'kysely'
+import { ownOperator } from '../kernel/comparison.ts'
 import type { CursorValues } from '../kernel/cursor.ts'
 import { cursorText } from '../kernel/cursor.ts'
 import {
@@ -133,7 +134,11 @@ function byBoth(searching: Searching, similar: NonNullable<Searching['similar']>
   const joined = builder
     .selectFrom(found.as('tenonfound'))
     .innerJoin(table.key, (join) =>
-      key.reduce((on, column, i) => on.onRef(`${table.key}.${column}`, '=', `tenonfound.${names.key(i)}`), join),
+      key.reduce((on, column, i) => {
+        const found = ReferenceNode.create(ColumnNode.create(names.key(i)), TableNode.create('tenonfound'))
+        const same = ownOperator(columnOf(table, column), '=')
+        return on.on(expressionOf<SqlBool>(binary(reference(column, table.key), same, found)))
+      }, join),
     )
     .select(cells(searching, table.key))
     .select([`tenonfound.${names.tier}`, `tenonfound.${names.rank}`])
@@ -165,7 +170,12 @@ function matching(searching: Searching): Select {
   )
   const rows = builder
     .selectFrom(expressionOf<Record<string, unknown>>(found).as('tenonthrough'))
-    .innerJoin(table.key, `${table.key}.${key}`, 'tenonthrough.search_key')
+    .innerJoin(table.key, (join) => {
+      const same = ownOperator(columnOf(table, key), '=')
+      return join.on(
+        expressionOf<SqlBool>(binary(reference(key, table.key), same, reference('search_key', 'tenonthrough'))),
+      )
+    })
   return isLimited ? rows : rows.where(allOf(...asked(searching), ...placed(table.key)))
 }
 
@@ -220,8 +230,19 @@ function afterNode({ table, key, after = [] }: Searching, rank: Sql, qualifier: 
   const least = bound(rankText, 'real')
   const own = key.map((column) => reference(column, qualifier))
   const given = key.map((column, i) => bound(keyTexts[i], columnOf(table, column).type))
-  const isLater = binary(call('row', ...own), '>', call('row', ...given))
-  return any([binary(rank, '<', least), all([binary(rank, '=', least), isLater])])
+  return any([binary(rank, '<', least), all([binary(rank, '=', least), isLater({ table, key }, own, given)])])
+}
+
+/** Whether a key comes after another in its own order. */
+function isLater({ table, key }: Pick<Searching, 'table' | 'key'>, own: readonly Sql[], given: readonly Sql[]): Sql {
+  const operators = (operator: '=' | '>') => key.map((column) => ownOperator(columnOf(table, column), operator))
+  const [later, same] = [operators('>'), operators('=')]
+  const [first = '>'] = later
+  // One comparison of rows, which has one operator.
+  if (later.every((each) => each === first)) return binary(call('row', ...own), first, call('row', ...given))
+
+  const at = (i: number, operator: string) => binary(own[i] as Sql, operator, given[i] as Sql)
+  return any(key.map((_, i) => all([...same.slice(0, i).map((each, j) => at(j, each)), at(i, later[i] ?? '>')])))
 }
 
 function reference(column: string, qualifier: string | undefined): ReferenceNode {

@@ -1,5 +1,5 @@
 /** The types of tenon/codecs: what builders take and give, and what must not compile. Nothing here runs. */
-import type { AliasableExpression, ExpressionBuilder, SqlBool } from 'kysely'
+import { type AliasableExpression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
 import { describe, expectTypeOf, test } from 'vitest'
 import {
   array,
@@ -9,8 +9,10 @@ import {
   geometric,
   Hstore,
   hstore,
+  ltree,
   Multirange,
   multirange,
+  network,
   type Point,
   Range,
   range,
@@ -27,6 +29,9 @@ interface DB {
     spans: Multirange<number>
     text: string
     tags: string[] | null
+    count: number
+    at: Date | null
+    plain: { x: number; y: number } | null
     attrs: Hstore
     spot: Point
     embedding: Vector
@@ -93,6 +98,77 @@ test('the other builders know their items, and composites their attributes', () 
   // @ts-expect-error and so is a copy, which has lost how it is written
   const copy: DB['things']['home'] = { ...made }
   expectTypeOf(copy).not.toBeAny()
+})
+
+describe('builders of operators', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: what a loose builder gives.
+  const anything = eb.ref('text') as AliasableExpression<any>
+
+  test('refuse expressions of other types', () => {
+    // @ts-expect-error an array
+    range(eb.ref('tags'))
+    // @ts-expect-error a number
+    range(eb.ref('count'))
+    // @ts-expect-error multiranges have multirange()
+    range(eb.ref('spans'))
+    // @ts-expect-error a range of another kind
+    multirange(eb.ref('during'))
+    // @ts-expect-error an instant
+    multirange(eb.ref('at'))
+    // @ts-expect-error a number
+    hstore(eb.ref('count'))
+    // @ts-expect-error an array
+    hstore(eb.ref('tags'))
+    // @ts-expect-error a range
+    hstore(eb.ref('during'))
+    // @ts-expect-error a text
+    array(eb.ref('text'))
+    // @ts-expect-error a number
+    geometric(eb.ref('count'))
+    // @ts-expect-error an hstore
+    vector(eb.ref('attrs'))
+    // @ts-expect-error a number
+    ltree(eb.ref('count'))
+    // @ts-expect-error an instant
+    network(eb.ref('at'))
+    // @ts-expect-error one of both is no range
+    range(sql<Range<number> | number>`x`)
+  })
+
+  test('take texts, which columns are without a codec, and what is known of nothing', () => {
+    range(eb.ref('text'))
+    multirange(eb.ref('text'))
+    hstore(eb.ref('text'))
+    geometric(eb.ref('text'))
+    geometric(eb.ref('plain'))
+    vector(eb.ref('text'))
+    ltree(eb.ref('text'))
+    network(eb.ref('text'))
+    for (const expression of [sql`x`, sql.ref('x'), anything, eb.fn('f', [])]) {
+      range(expression)
+      multirange(expression)
+      hstore(expression)
+      array(expression)
+      geometric(expression)
+      vector(expression)
+      ltree(expression)
+      network(expression)
+    }
+    expectTypeOf(range(sql<Range<number>>`x`).lower()).toEqualTypeOf<AliasableExpression<number | null>>()
+    expectTypeOf(range(sql<Range<number> | null>`x`).lower()).toEqualTypeOf<AliasableExpression<number | null>>()
+    expectTypeOf(range(range(eb.ref('during')).union(Range.empty())).upper()).toEqualTypeOf<
+      AliasableExpression<Date | null>
+    >()
+    expectTypeOf(array(array(eb.ref('tags')).append('x')).at(1)).toEqualTypeOf<AliasableExpression<string | null>>()
+    hstore(hstore(eb.ref('attrs')).concat({ a: null }))
+    geometric(geometric(eb.ref('spot')).center())
+    range(eb.val(Range.of(1, 2)))
+  })
+
+  test('pass on the type of a caller that has one', () => {
+    const lowerOf = <T>(expression: AliasableExpression<Range<T> | null>) => range(expression).lower()
+    expectTypeOf(lowerOf(eb.ref('during'))).toEqualTypeOf<AliasableExpression<Date | null>>()
+  })
 })
 
 test('codecs are values, and the generator knows their names', () => {

@@ -1,8 +1,8 @@
 /** The SQL of calls, and what is refused without a server. */
 import { runInNewContext } from 'node:vm'
-import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely'
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler, sql } from 'kysely'
 import { describe, expect, it } from 'vitest'
-import { Multirange, Vector } from '../../src/codecs/index.ts'
+import { composite, Multirange, Range, Vector } from '../../src/codecs/index.ts'
 import { aggregateCall, call, functionCall, functionRows, operator, overload } from '../../src/functions/index.ts'
 import type { ArgumentMetadata, FunctionMetadata, FunctionsOfName } from '../../src/kernel/metadata.ts'
 
@@ -138,14 +138,61 @@ describe('a call', () => {
       expect(sqlOf(functionCall(optional, given).as('x')).sql).toBe(args)
   })
 
-  it('leaves the type of a value that writes itself to the server, where the function takes any', () => {
-    const any = callable<{ arguments: { value: unknown }; returns: unknown }>({
-      arguments: [input('value', 'pg_catalog.anyelement')],
+  const anyOf = (...types: readonly string[]) =>
+    callable<{ arguments: Readonly<Record<string, unknown>>; returns: unknown }>({
+      arguments: types.map((type, i) => input(`value${i}`, `pg_catalog.${type}`)),
     })
-    const written = (value: unknown) => sqlOf(functionCall(any, { value }).as('x')).sql
-    expect(written(Vector.of([1]))).toBe('select "public"."f"("value" => $1) as "x"')
-    expect(written([{ a: 1 }, Multirange.of()])).toBe('select "public"."f"("value" => $1) as "x"')
-    expect(written({ a: 1 })).toBe('select "public"."f"("value" => cast($1 as "pg_catalog"."jsonb")) as "x"')
+
+  it('leaves the type of a value that writes itself to the server, where another argument says it', () => {
+    const written = (value: unknown) => sqlOf(functionCall(anyOf('anyelement'), { value0: value }).as('x')).sql
+    expect(written({ a: 1 })).toBe('select "public"."f"("value0" => cast($1 as "pg_catalog"."jsonb")) as "x"')
+    expect(written(sql`cast(${Vector.of([1])} as vector)`)).toBe(
+      'select "public"."f"("value0" => cast($1 as vector)) as "x"',
+    )
+    for (const [types, first, second] of [
+      [['anyelement', 'anyelement'], sql.ref('embedding'), Vector.of([1])],
+      [['anyrange', 'anyrange'], sql.ref('during'), Range.of(1, 2)],
+      [['anyrange', 'anymultirange'], sql.ref('during'), Multirange.of()],
+      [['anyrange', 'anyelement'], sql.ref('during'), Vector.of([1])],
+      [['anycompatible', 'anycompatible'], 'a text', Range.of(1, 2)],
+      [['anyarray', 'anyelement'], ['a'], null],
+      [['anyelement', 'anyarray'], 'a', []],
+    ] as const)
+      expect(sqlOf(functionCall(anyOf(...types), { value0: first, value1: second }).as('x')).sql).toMatch(
+        /"value1" => \$\d\)/,
+      )
+    expect(sqlOf(functionCall(anyOf('anycompatiblearray'), { value0: [] }).as('x')).sql).toContain('"value0" => $1')
+  })
+
+  it('says what to do where nothing says the type of a polymorphic argument', async () => {
+    const row = composite(['street'], { street: 'secret' })
+    for (const [types, ...values] of [
+      [['anyelement'], Range.of(1, 2)],
+      [['anyelement'], row],
+      [['anyelement'], []],
+      [['anyelement'], [{ a: 1 }, Multirange.of()]],
+      [['anynonarray'], Vector.of([1])],
+      [['anyrange'], Range.of(1, 2)],
+      [['anycompatible'], row],
+      [['anycompatiblerange'], Range.of(1, 2)],
+      [['anymultirange'], Multirange.of()],
+      [['any'], Range.of(1, 2)],
+      [['anyrange', 'anyelement'], Range.of(1, 2), 5],
+      [['anyrange', 'anyelement'], Range.of(1, 2), sql.ref('id')],
+      [['anyelement', 'anycompatible'], row, 'text'],
+      [['any', 'any'], row, 'text'],
+      [['anyelement', 'anyelement'], row, null],
+    ] as const) {
+      const args = Object.fromEntries(values.map((value, i) => [`value${i}`, value]))
+      const refused = {
+        code: 'FUNCTION_ARGUMENTS',
+        message: 'public.f: nothing says which type value0 has',
+        hint: expect.stringMatching(/functionCall\(\).*cast\(/),
+      }
+      expect(() => functionCall(anyOf(...types), args), types.join()).toThrow(expect.objectContaining(refused))
+      if (!values.some((value) => value !== null && 'toOperationNode' in Object(value)))
+        await expect(call(db, anyOf(...types), args)).rejects.toMatchObject(refused)
+    }
   })
 
   it('is refused with the signatures and without a value', async () => {

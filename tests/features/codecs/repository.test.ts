@@ -107,6 +107,31 @@ describe.each(shopKinds)('repositories on %s', (kind) => {
     expect(await rooms.delete(shop.ada, 3)).toBeTruthy()
   })
 
+  it('a copy that has lost how it is written is refused before it is sent', async () => {
+    const lost = {
+      code: 'QUERY_FILTER',
+      message: expect.stringContaining('would be sent as JSON'),
+      hint: expect.stringContaining('structuredClone'),
+    }
+    const read = await rooms.find(shop.ada, 1)
+    for (const column of ['size', 'home', 'homes', 'attrs', 'bag', 'spot', 'opening', 'prices']) {
+      const copy = structuredClone(read[column])
+      await expect(rooms.update(shop.ada, 1, { [column]: copy }), column).rejects.toMatchObject(lost)
+      await expect(rooms.insert(shop.ada, { ...room, id: 4, [column]: copy }), column).rejects.toMatchObject(lost)
+      for (const count of [1, 1_001])
+        for (const executor of [shop.ada, shop.service]) {
+          const rows = Array.from({ length: count }, (_, i) => ({ ...room, id: 10 + i, [column]: copy }))
+          await expect(rooms.insertMany(executor, rows), column).rejects.toMatchObject(lost)
+        }
+    }
+    await expect(rooms.update(shop.ada, 1, { spot: { ...read.spot } })).rejects.toMatchObject(lost)
+    await expect(rooms.list(shop.ada, { where: { home: { ...home } as never } })).rejects.toMatchObject({
+      code: 'QUERY_FILTER',
+    })
+    await expect(rooms.list(shop.ada, { where: { home: { in: [structuredClone(home)] } } })).rejects.toMatchObject(lost)
+    expect(await rooms.list(shop.ada)).toEqual([room])
+  })
+
   it('ranges are asked for by values, texts and elements, of schemas’ own types and behind domains', async () => {
     const count = async (where: object) => (await bookings.list(shop.ada, { where })).length
     expect(await count({ during: stay })).toBe(1)

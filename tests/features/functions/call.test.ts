@@ -1,12 +1,18 @@
 /** `call()`: arguments, overloads, results and errors, on a server and on PGlite. */
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call as typedCall, overload as typedOverload } from '../../../src/functions/index.ts'
+import { composite, Range } from '../../../src/codecs/index.ts'
+import {
+  call as typedCall,
+  functionCall as typedFunctionCall,
+  overload as typedOverload,
+} from '../../../src/functions/index.ts'
 import { createDatabase, withDedicatedConnection } from '../../../src/index.ts'
 import { createFaultProxy } from '../../support/fault-proxy.ts'
 import { type Loose, openFunctions, type Place, placeKinds } from './fixture.ts'
 
 const call = typedCall as Loose
+const functionCall = typedFunctionCall as Loose
 const overload = typedOverload as Loose
 
 describe.each(placeKinds)('on %s', (kind) => {
@@ -113,7 +119,27 @@ describe.each(placeKinds)('on %s', (kind) => {
     expect(await call(place.ada, f.addedTo, { list: [], item: 'a' })).toEqual(['a'])
     expect(await call(place.ada, f.addedTo, { list: null, item: null })).toEqual([null])
     // The control: what is of two types is refused by the server.
-    await expect(call(place.ada, f.larger, { one: 1, other: 'x' })).rejects.toMatchObject({ sqlstate: '42883' })
+    await expect(call(place.ada, f.larger, { one: 1, other: 'x' })).rejects.toMatchObject({
+      sqlstate: '42883',
+      hint: expect.stringContaining('functionCall()'),
+    })
+  })
+
+  it('takes ranges and rows for polymorphic arguments as expressions, and says so', async () => {
+    const values = [
+      [Range.of(1, 5), 'int4range', '[1,5)'],
+      [composite(['left_side', 'Right'], { left_side: 1, Right: 'x' }), 'pair', '(1,x)'],
+    ] as const
+    for (const [value, type, text] of values) {
+      await expect(call(place.ada, f.same, { value })).rejects.toMatchObject({
+        code: 'FUNCTION_ARGUMENTS',
+        hint: expect.stringContaining('functionCall()'),
+      })
+      const typed = functionCall(f.same, { value: sql`cast(${value} as ${sql.raw(type)})` })
+      expect(await place.ada.selectNoFrom(typed.as('same')).execute()).toEqual([{ same: text }])
+      const both = functionCall(f.larger, { one: sql`cast(${value} as ${sql.raw(type)})`, other: value })
+      expect(await place.ada.selectNoFrom(both.as('larger')).execute()).toEqual([{ larger: text }])
+    }
   })
 
   it('chooses the overload by names, then by the kinds of values, and refuses what fits none or several', async () => {

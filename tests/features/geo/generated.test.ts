@@ -58,6 +58,16 @@ describe('generated code of PostGIS', () => {
     await expect(stops.update(service, 1, { mark: { type: 'Point', coordinates: [5, 6] } })).rejects.toMatchObject({
       code: 'VALUES_INVALID',
     })
+    // JSON would be taken for a geometry of the column's SRID, whatever it had.
+    const unchecked = createRepository(tables.stops as never) as never as typeof stops
+    for (const at of [structuredClone(stop['at']), { ...point(1, 2) }, { ...Object(stop['at']) }])
+      await expect(unchecked.update(service, 1, { at })).rejects.toMatchObject({
+        code: 'QUERY_FILTER',
+        hint: expect.stringContaining('toGeometry(value)'),
+      })
+    await expect(unchecked.update(service, 1, { path: structuredClone(stop['path']) })).rejects.toMatchObject({
+      code: 'QUERY_FILTER',
+    })
     const countries = createRepository(tables.countries as never) as never as {
       list(executor: unknown, options: object): Promise<Record<string, never>[]>
     }

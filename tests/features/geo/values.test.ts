@@ -21,6 +21,50 @@ const shapes: readonly (readonly [wkt: string, geojson: unknown])[] = [
       ],
     },
   ],
+  ['MULTIPOINT EMPTY', { type: 'MultiPoint', coordinates: [] }],
+  ['MULTIPOINT(EMPTY)', { type: 'MultiPoint', coordinates: [[]] }],
+  ['MULTIPOINT(EMPTY,1 2)', { type: 'MultiPoint', coordinates: [[], [1, 2]] }],
+  ['MULTIPOINT Z (1 2 3,EMPTY,4 5 6)', { type: 'MultiPoint', coordinates: [[1, 2, 3], [], [4, 5, 6]] }],
+  [
+    'GEOMETRYCOLLECTION(MULTIPOINT(EMPTY,1 2),POINT EMPTY)',
+    {
+      type: 'GeometryCollection',
+      geometries: [
+        { type: 'MultiPoint', coordinates: [[], [1, 2]] },
+        { type: 'Point', coordinates: [] },
+      ],
+    },
+  ],
+  [
+    'MULTILINESTRING(EMPTY,(0 0,1 1))',
+    {
+      type: 'MultiLineString',
+      coordinates: [
+        [],
+        [
+          [0, 0],
+          [1, 1],
+        ],
+      ],
+    },
+  ],
+  [
+    'MULTIPOLYGON(EMPTY,((0 0,4 0,4 4,0 0)))',
+    {
+      type: 'MultiPolygon',
+      coordinates: [
+        [],
+        [
+          [
+            [0, 0],
+            [4, 0],
+            [4, 4],
+            [0, 0],
+          ],
+        ],
+      ],
+    },
+  ],
   ['LINESTRING EMPTY', { type: 'LineString', coordinates: [] }],
   [
     'POLYGON((0 0,4 0,4 4,0 0),(1 0.5,2 0.5,2 1,1 0.5))',

@@ -278,6 +278,48 @@ describe.each(salesKinds)('Reports on the %s', (kind) => {
     ])
   })
 
+  it('fills gaps whatever the columns are called', async () => {
+    const days = sales.ada
+      .selectFrom('sales')
+      .select(({ ref, fn }) => [
+        timeBucket(ref('sold_at'), span).as('rows'),
+        fn.countAll<string>().as('series'),
+        fn.max('amount').as('island_of_0'),
+        fn.min('amount').as('tenonisland0'),
+        fn.max('amount').as('tenonisland_1'),
+        fn.min('amount').as('counted'),
+        fn.max('amount').as('bucket'),
+      ])
+      .groupBy('rows')
+    const rows = await fillGaps(sales.ada, days, {
+      bucket: 'rows',
+      ...span,
+      fill: { series: '0' },
+      carry: ['tenonisland0', 'bucket', 'counted'],
+    })
+      .orderBy('rows')
+      .execute()
+    expect(rows.slice(0, 3).map(({ rows, ...others }) => others)).toEqual([
+      {
+        series: '1',
+        island_of_0: '10.00',
+        tenonisland0: '10.00',
+        tenonisland_1: '10.00',
+        counted: '10.00',
+        bucket: '10.00',
+      },
+      {
+        series: '2',
+        island_of_0: '30.00',
+        tenonisland0: '20.00',
+        tenonisland_1: '30.00',
+        counted: '20.00',
+        bucket: '30.00',
+      },
+      { series: '0', island_of_0: null, tenonisland0: '20.00', tenonisland_1: null, counted: '20.00', bucket: '30.00' },
+    ])
+  })
+
   it('fills gaps of every group, groups of null too, and shows nobody else’s', async () => {
     const query = sales.ada
       .selectFrom('sales')

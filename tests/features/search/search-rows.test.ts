@@ -346,6 +346,45 @@ describe.each(libraryKinds)('a key of an order of its own on %s', (kind) => {
   })
 })
 
+describe.each(libraryKinds)('keys of a type that is off the search path on %s', (kind) => {
+  const tables = `create schema extensions; grant usage on schema extensions to authenticated;
+    create extension citext schema extensions;
+    create table named (name extensions.citext primary key, body text not null);
+    create table parts (part int, name extensions.citext, title text not null, primary key (part, name));
+    select tenon.add_search('public.named', '{"body": "A"}', 'english');
+    select tenon.add_search('public.parts', '{"title": "A"}', 'english', trigram_columns => '{title}');
+    alter table named enable row level security; create policy named_policy on named to authenticated using (true);
+    grant select on named, parts to authenticated; select tenon.add_search_function('public.named', 'named_policy');
+    insert into named select name, 'tree' from unnest('{a,B,c,D}'::text[]) as each(name);
+    insert into parts select part, name, 'tree' from generate_series(1, 2) as part, unnest('{a,B,c}'::text[]) as each(name)`
+
+  it('are in their own order, page by page', { timeout: 60_000 }, async () => {
+    await using library = await openLibrary(kind, tables)
+    const read = async (table: object, options: object) => {
+      const seen: unknown[] = []
+      for (let after: string | undefined; seen.length < 20; ) {
+        const page = await searchRows(library.one, table as never, { limit: 1, after, ...options } as never)
+        seen.push(...page.items.map(({ row }) => (row as { name: string }).name))
+        after = page.endCursor
+        if (!page.hasNext) break
+      }
+      return seen
+    }
+    for (const through of [undefined, 'public.search_named'])
+      expect(await read(library.tables.named, { text: 'tree', through }), `through ${through}`).toEqual([
+        'a',
+        'B',
+        'c',
+        'D',
+      ])
+    const twice = ['a', 'B', 'c', 'a', 'B', 'c']
+    expect(await read(library.tables.parts, { text: 'tree' })).toEqual(twice)
+    expect(await read(library.tables.parts, { text: 'treee', similar: { column: 'title', threshold: 0.3 } })).toEqual(
+      twice,
+    )
+  })
+})
+
 describe.each(libraryKinds)('with CamelCasePlugin and another schema on %s', (kind) => {
   it('finds the same', { timeout: 60_000 }, async () => {
     const more = `create schema app; create table app.long_names (the_id uuid default gen_random_uuid(), made_at timestamptz default now(), long_title text not null, primary key (the_id, made_at));
