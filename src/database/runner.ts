@@ -158,7 +158,7 @@ export class Runner {
       if (owner.times === times && !owner.isAsking(this.line)) this.shared.roundTrips++
       const unanswered = await owner.relearn(this.line, times)
       if (unanswered !== undefined) return unanswered
-      unit.readHeld()
+      await unit.readHeld()
     }
     return undefined
   }
