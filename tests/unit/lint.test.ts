@@ -38,6 +38,12 @@ const cases: readonly (readonly [id: string, bad: string, line: number, good: st
   ['unqualified-name', 'create table t (id int);', 2, 'create table public.t (id int);'],
   [
     'unqualified-name',
+    'create materialized view m as select 1 as id;',
+    2,
+    'create materialized view public.m as select 1 as id;',
+  ],
+  [
+    'unqualified-name',
     'create function f() returns int return 1;',
     2,
     'create function public.f() returns int return 1;',
