@@ -39,6 +39,9 @@ export interface CatalogRelation {
   readonly partitionKey: string | null
   readonly parents: readonly string[] | null
   readonly writable: number | null
+  /** Of a materialized view: roles beside its owner that may read it, and tables beneath that have row security. */
+  readonly readers: readonly string[] | null
+  readonly guarded: readonly string[] | null
   /** A view with a trigger instead of INSERT. */
   readonly insteadOfInsert: boolean
   readonly columns: readonly CatalogColumn[]

@@ -114,6 +114,14 @@ class ModelBuilder {
       this.#notes.add(`left out, because the login has no USAGE on them: ${this.#catalog.closed.join(', ')}`)
     if (this.#catalog.version < 160_000 && chosen.some(({ kind }) => kind === 'v' || kind === 'm'))
       this.#notes.add('columns of views are taken from a server before 16: a newer one may tell more of them apart')
+    for (const { schema, name, readers, guarded } of chosen) {
+      // Works for everybody, and policies would let it.
+      const roles = (readers ?? []).filter((role) => role !== 'service_role')
+      if (roles.length > 0 && guarded !== null)
+        this.#notes.add(
+          `no policy guards the materialized view ${schema}.${name}, and ${roles.join(', ')} may read all of it, rows of ${guarded.join(', ')}: grant a view on it that has the condition instead`,
+        )
+    }
     const rows = new Map(chosen.map((relation, i) => [`${relation.schema}.${relation.name}`, typeNames[i] as string]))
     const functions = new FunctionReader(this.#types, this.#names, rows, this.#options.defaultSchemas).read(
       this.#catalog.functions,

@@ -124,38 +124,43 @@ export class Runner {
         ;({ unit, loss } = outcome)
       }
     }
+    let unanswered: Outcome | undefined
     if (unit.error === undefined && loss === undefined && isReadable(unit.failure) && !unit.copy) {
       if (options.pace !== undefined) this.#time(options.pace, outcome)
       if (options.stands !== undefined && options.stands.status !== unit.status) {
         this.line.end({ reason: 'destroyed' })
         throw brokenOut(options.stands.what)
       }
-      if (unit.failure === undefined || (await this.#readHeld(unit))) return unit.results
+      if (unit.failure !== undefined) unanswered = await this.#readHeld(unit)
+      if (unit.failure === undefined) return unit.results
     }
     const answered = unit.failure === undefined && !unit.copy
     if (answered && options.essential !== undefined && unit.at >= options.essential) {
       this.line.end({ reason: 'destroyed' })
       return unit.results
     }
-    const failure = this.#failure(outcome, options)
+    const failure = unanswered === undefined ? this.#failure(outcome, options) : this.#unasked(unanswered, options)
     const item = unit.error === undefined ? undefined : steps[unit.at]?.item
     throw item === undefined ? failure : inBatchItem(failure, item)
   }
 
   /**
    * Reads the rows that came under types which had changed, or were made, since these were asked for. The statement is not sent again: what
-   * it wrote is written. False when a row still cannot be read.
+   * it wrote is written. `failure` of the unit then is why a row still cannot be read.
+   *
+   * @returns what became of asking for the types where that failed
    */
-  async #readHeld(unit: WireUnit): Promise<boolean> {
+  async #readHeld(unit: WireUnit): Promise<Outcome | undefined> {
     // Twice, because the first time somebody else may have asked meanwhile, and before the change.
     for (let i = 0; i < 2 && unit.failure instanceof OutdatedTypes; i++) {
       const { owner, times } = unit.failure
-      if (!(owner instanceof ValueParsers)) return false
+      if (!(owner instanceof ValueParsers)) return undefined
       if (owner.times === times && !owner.isAsking(this.line)) this.shared.roundTrips++
-      if (!(await owner.relearn(this.line, times))) return false
-      unit.readHeld()
+      const unanswered = await owner.relearn(this.line, times)
+      if (unanswered !== undefined) return unanswered
+      await unit.readHeld()
     }
-    return unit.failure === undefined
+    return undefined
   }
 
   /** Whether a failed unit left nothing behind, so that it can be sent once more. */
@@ -211,6 +216,12 @@ export class Runner {
     return failure
   }
 
+  /** Why the types could not be asked for; what is committed is not to be sent again, whatever the reason. */
+  #unasked(unanswered: Outcome, { commits }: RunOptions): unknown {
+    const cause = this.#failure(unanswered, {})
+    return commits === true ? unreadable({ cause }, true) : cause
+  }
+
   #loss(reason: 'protocol' | 'lost' | 'destroyed', cause: unknown, commits: boolean): TenonError {
     if (commits) return this.#unknown(undefined, cause)
     if (reason === 'protocol') {
@@ -243,7 +254,7 @@ function isReadable(failure: unknown): boolean {
 }
 
 /** What the server's own error cannot say: whether the statement is to be sent again. */
-function unreadable({ cause }: OutdatedTypes, commits: boolean): TenonError {
+function unreadable({ cause }: Pick<OutdatedTypes, 'cause'>, commits: boolean): TenonError {
   return new TenonError({
     code: 'QUERY_DATA',
     message: 'the result has a value that is not of its type as the catalog has it',

@@ -15,7 +15,7 @@ import type { Lease } from './lines.ts'
 import { hideSchemasStep, inSavepoint } from './steps.ts'
 import { serverErrorFields, type TypeParser, type TypeParsers } from './wire/backend-messages.ts'
 import { OutdatedTypes } from './wire/held-rows.ts'
-import type { Line } from './wire/line.ts'
+import type { Line, Outcome } from './wire/line.ts'
 import { encodeParameters } from './wire/parameters.ts'
 import type { Step, WireUnit } from './wire/unit.ts'
 
@@ -53,7 +53,7 @@ export class ValueParsers {
   #times = 0
   #learnedAt = 0
   /** Lines that are asking. */
-  readonly #asking = new WeakMap<Line, Promise<void>>()
+  readonly #asking = new WeakMap<Line, Promise<Outcome | undefined>>()
 
   /** @param metadata - without it all but what codecs read keeps the client's own parser */
   constructor(
@@ -152,18 +152,18 @@ export class ValueParsers {
    * it stays as it is, whatever comes of this.
    *
    * @param times - {@link OutdatedTypes.times}: nothing is asked when somebody has since
-   * @returns whether the types are known better than before
+   * @returns what became of the question where it was not answered, and the types are no better known than before
    */
-  async relearn(line: Line, times: number): Promise<boolean> {
-    if (times !== this.#times) return true
+  async relearn(line: Line, times: number): Promise<Outcome | undefined> {
+    if (times !== this.#times) return undefined
     // Units that others share a line with find out together, and all of them stand before the question that the first has sent.
     let asking = this.#asking.get(line)
     if (asking === undefined) {
       asking = this.#ask(line).finally(() => this.#asking.delete(line))
       this.#asking.set(line, asking)
     }
-    await asking
-    return times !== this.#times
+    const unanswered = await asking
+    return times === this.#times ? unanswered : undefined
   }
 
   /** Whether a line has sent the question and has no answer yet. */
@@ -171,19 +171,20 @@ export class ValueParsers {
     return this.#asking.has(line)
   }
 
-  async #ask(line: Line): Promise<void> {
+  async #ask(line: Line): Promise<Outcome | undefined> {
     const steps = [hideSchemasStep, this.step()]
-    if (line.status === 'I') {
-      const { unit, loss } = await line.run(steps)
-      if (loss === undefined) this.learn(unit, 1)
-      return
-    }
+    const inTransaction = line.status !== 'I'
     const { around, undo, before } = inSavepoint
-    const { unit, loss } = await line.run(around(steps))
-    if (loss === undefined && unit.error === undefined) this.learn(unit, before + 1)
-    else if (loss === undefined) await line.run(undo)
-    // A transaction may see types that are no more, or are not yet, and its session may leave too little time: whoever comes next asks by himself.
-    this.#known = false
+    const outcome = await line.run(inTransaction ? around(steps) : steps)
+    const { unit, loss } = outcome
+    const answered = loss === undefined && unit.error === undefined
+    if (answered) this.learn(unit, inTransaction ? before + 1 : 1)
+    if (inTransaction) {
+      if (!answered && loss === undefined) await line.run(undo)
+      // A transaction may see types that are no more, or are not yet, and its session may leave too little time: whoever comes next asks by himself.
+      this.#known = false
+    }
+    return answered ? undefined : outcome
   }
 
   /** The answer; without one nothing is known. */

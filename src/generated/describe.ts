@@ -206,6 +206,33 @@ select pg_catalog.json_build_object(
       else 0
     end
   end,
+  -- Policies guard no materialized view: who reads it past them, and the tables beneath that have some.
+  'readers', case when c.relkind = 'm' then (
+    select pg_catalog.json_agg(distinct case x.grantee when 0 then 'public' else r.rolname::text end)
+    from (
+      select c.relacl as acl
+      union all
+      select b.attacl from pg_catalog.pg_attribute as b where b.attrelid = c.oid and b.attacl is not null and not b.attisdropped
+    ) as g
+    cross join lateral pg_catalog.aclexplode(g.acl) as x
+    left join pg_catalog.pg_roles as r on r.oid = x.grantee
+    where x.privilege_type = 'SELECT' and x.grantee <> c.relowner and r.rolbypassrls is not true and r.rolsuper is not true
+  ) end,
+  'guarded', case when c.relkind = 'm' then (
+    with recursive beneath as (
+      select c.oid as relation
+      union
+      select d.refobjid
+      from beneath as b
+      join pg_catalog.pg_rewrite as w on w.ev_class = b.relation
+      join pg_catalog.pg_depend as d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = w.oid
+        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+    )
+    select pg_catalog.json_agg(s.nspname || '.' || t.relname order by s.nspname collate "C", t.relname collate "C")
+    from beneath as b
+    join pg_catalog.pg_class as t on t.oid = b.relation and t.relrowsecurity
+    join pg_catalog.pg_namespace as s on s.oid = t.relnamespace
+  ) end,
   'insteadOfInsert', exists (
     -- Bits of tgtype: 4 insert, 64 instead.
     select from pg_catalog.pg_trigger as g where g.tgrelid = c.oid and g.tgtype & 68 = 68

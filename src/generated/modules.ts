@@ -2678,8 +2678,8 @@ drop function tenon.purge_events(interval, integer);`,
         oldestPostgres: 15,
         transactional: true,
         placeholders: [],
-        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'limit_lock_waits' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'free_partition_name' }, { kind: 'function', schema: 'tenon', name: 'create_range' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_lock' }, { kind: 'function', schema: 'tenon', name: 'mark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'unmark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'partitions_to_drop' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
-        sha256: '8940aff1846e87d7a04c7e43d6c8edd6705dbbc5acccadb6a20d246541ae6260',
+        creates: [{ kind: 'function', schema: 'tenon', name: 'partman_schema' }, { kind: 'function', schema: 'tenon', name: 'assert_own_partitions' }, { kind: 'function', schema: 'tenon', name: 'assert_not_by_hash' }, { kind: 'function', schema: 'tenon', name: 'partition_table_name' }, { kind: 'function', schema: 'tenon', name: 'partition_key_column' }, { kind: 'function', schema: 'tenon', name: 'range_kind' }, { kind: 'function', schema: 'tenon', name: 'range_order' }, { kind: 'function', schema: 'tenon', name: 'range_partitions' }, { kind: 'function', schema: 'tenon', name: 'limit_lock_waits' }, { kind: 'function', schema: 'tenon', name: 'make_partition' }, { kind: 'function', schema: 'tenon', name: 'attach_new_partition' }, { kind: 'function', schema: 'tenon', name: 'move_from_default' }, { kind: 'function', schema: 'tenon', name: 'partition_step' }, { kind: 'function', schema: 'tenon', name: 'free_partition_name' }, { kind: 'function', schema: 'tenon', name: 'create_range' }, { kind: 'function', schema: 'tenon', name: 'create_ranges' }, { kind: 'function', schema: 'tenon', name: 'create_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_number_partitions' }, { kind: 'function', schema: 'tenon', name: 'create_list_partition' }, { kind: 'function', schema: 'tenon', name: 'create_hash_partitions' }, { kind: 'function', schema: 'tenon', name: 'partitions_lock' }, { kind: 'function', schema: 'tenon', name: 'mark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'unmark_to_drop' }, { kind: 'function', schema: 'tenon', name: 'unmark_attached' }, { kind: 'function', schema: 'tenon', name: 'partitions_to_drop' }, { kind: 'function', schema: 'tenon', name: 'partitions_before' }, { kind: 'function', schema: 'tenon', name: 'drop_partitions' }, { kind: 'function', schema: 'tenon', name: 'default_partition_rows' }],
+        sha256: '8cf01451d41d33bf1f717f3fe184acc57ab7d647a0f0c15f992257bc94e77f79',
         sql: `-- Partitions: making them, ahead where they go by time or number, dropping old ones, and seeing rows that found none.
 --
 -- purpose: keeps partitioned tables supplied. Ranges are of one column, of type date, timestamp or timestamptz, or smallint,
@@ -2706,6 +2706,7 @@ drop function tenon.purge_events(interval, integer);`,
 --   drop function tenon.drop_partitions(regclass, timestamptz);
 --   drop function tenon.partitions_before(regclass, text);
 --   drop function tenon.partitions_to_drop(regclass);
+--   drop function tenon.unmark_attached(regclass);
 --   drop function tenon.unmark_to_drop(regclass);
 --   drop function tenon.mark_to_drop(regclass, regclass);
 --   drop function tenon.partitions_lock(regclass, text);
@@ -2726,6 +2727,7 @@ drop function tenon.purge_events(interval, integer);`,
 --   drop function tenon.range_kind(regclass);
 --   drop function tenon.partition_key_column(regclass);
 --   drop function tenon.partition_table_name(text, text);
+--   drop function tenon.assert_not_by_hash(regclass);
 --   drop function tenon.assert_own_partitions(regclass);
 --   drop function tenon.partman_schema(regclass);
 
@@ -2770,6 +2772,23 @@ end
 $function$;
 
 comment on function tenon.assert_own_partitions(regclass) is 'Refuses a table that pg_partman manages.';
+
+create function tenon.assert_not_by_hash(parent regclass) returns void
+  language plpgsql stable
+  set search_path = ''
+as $function$
+begin
+  if exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partstrat = 'h') then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_by_hash',
+      message = pg_catalog.format('%s is partitioned by hash: no partition of it is of a time, a number or a value, and none is the default', parent),
+      hint = 'tenon.create_hash_partitions(…) makes all that are missing';
+  end if;
+end
+$function$;
+
+comment on function tenon.assert_not_by_hash(regclass) is 'Refuses a table whose partitions have no order and no values.';
 
 -- 63 bytes at most; what is cut is told apart by a hash of the whole stem.
 create function tenon.partition_table_name(stem text, suffix text) returns text
@@ -3075,6 +3094,7 @@ begin
       stem, case when first_number < 0 then '_pm' else '_p' end || pg_catalog.trunc(pg_catalog.abs(first_number))
     );
   elsif kind is null then
+    perform tenon.assert_not_by_hash(parent);
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
@@ -3256,6 +3276,7 @@ declare
   moved bigint := 0;
   lock_timeout text;
 begin
+  perform tenon.assert_not_by_hash(parent);
   if not by_list or key.attname is null then
     raise exception using
       errcode = 'wrong_object_type',
@@ -3387,6 +3408,20 @@ $function$;
 
 comment on function tenon.unmark_to_drop(regclass) is 'Takes the mark of mark_to_drop back: the table is kept.';
 
+create function tenon.unmark_attached(parent regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+begin
+  -- A detach that has begun leaves it half detached; before that, nothing came of the mark.
+  perform tenon.unmark_to_drop(inherits.inhrelid)
+  from pg_catalog.pg_inherits as inherits
+  where inherits.inhparent = parent and not inherits.inhdetachpending;
+end
+$function$;
+
+comment on function tenon.unmark_attached(regclass) is 'Takes the marks back of partitions whose detach was interrupted before it began. Call it with partitions_lock(…, ''detach'') held: whoever else holds that may be about to.';
+
 create function tenon.partitions_to_drop(parent regclass) returns table (partition regclass, upper_bound text)
   language plpgsql stable
   set search_path = ''
@@ -3415,6 +3450,7 @@ declare
   kind constant text := tenon.range_kind(parent);
 begin
   if kind is null then
+    perform tenon.assert_not_by_hash(parent);
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
@@ -3466,6 +3502,7 @@ begin
   end if;
   -- Two callers at once would both find a partition that one of them drops.
   perform pg_catalog.pg_advisory_xact_lock(tenon.partitions_lock(parent, 'detach'));
+  perform tenon.unmark_attached(parent);
   for old in select * from tenon.partitions_before(parent, older_than::text) loop
     if old.state <> 'detached' then
       execute pg_catalog.format(
@@ -3531,6 +3568,7 @@ revoke all on function tenon.default_partition_rows(regclass) from public;
 drop function tenon.drop_partitions(regclass, timestamptz);
 drop function tenon.partitions_before(regclass, text);
 drop function tenon.partitions_to_drop(regclass);
+drop function tenon.unmark_attached(regclass);
 drop function tenon.unmark_to_drop(regclass);
 drop function tenon.mark_to_drop(regclass, regclass);
 drop function tenon.partitions_lock(regclass, text);
@@ -3551,6 +3589,7 @@ drop function tenon.range_order(text, text);
 drop function tenon.range_kind(regclass);
 drop function tenon.partition_key_column(regclass);
 drop function tenon.partition_table_name(text, text);
+drop function tenon.assert_not_by_hash(regclass);
 drop function tenon.assert_own_partitions(regclass);
 drop function tenon.partman_schema(regclass);`,
       },
@@ -3563,7 +3602,7 @@ drop function tenon.partman_schema(regclass);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'table_grantees' }, { kind: 'function', schema: 'tenon', name: 'partition_status' }, { kind: 'function', schema: 'tenon', name: 'drain_default' }, { kind: 'function', schema: 'tenon', name: 'index_definition' }, { kind: 'function', schema: 'tenon', name: 'attach_statements' }, { kind: 'function', schema: 'tenon', name: 'run_partman' }],
-        sha256: 'f5874be0c726d18ff4f0c1e645b7317e72e07e28f5130503885358e1f99e5894',
+        sha256: '41488b8daab473105cf2455abbb08bcf92e6d46521164058a12360932094ec31',
         sql: `-- Upkeep of partitioned tables: how they stand, moving rows out of the default partition, attaching full tables, pg_partman.
 --
 -- purpose: partition_status says what there is. drain_default moves rows of the default partition where they belong, a batch a
@@ -3967,6 +4006,7 @@ declare
   members regclass[];
 begin
   perform tenon.assert_own_partitions(parent);
+  perform tenon.assert_not_by_hash(parent);
   if exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = partition) then
     raise exception using
       errcode = 'wrong_object_type',

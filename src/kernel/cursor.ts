@@ -7,7 +7,8 @@
 import { Buffer } from 'node:buffer'
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { TenonError } from './errors.ts'
-import { binary, call, cast, parameter, type Sql } from './expressions.ts'
+import { binary, call, cast, constant, parameter, type Sql } from './expressions.ts'
+import type { ColumnMetadata } from './metadata.ts'
 
 /** Values of the order's columns, as text; null is null. */
 export type CursorValues = readonly (string | null)[]
@@ -69,8 +70,22 @@ export function fromCursor(table: string, madeFor: string, cursor: string, keys:
 
 /** Times as JSON writes them: with their microseconds, whatever the session's DateStyle. */
 const times = new Set(['date', 'timestamp', 'timestamptz'].map((name) => `pg_catalog.${name}`))
+/** Their text lacks digits where extra_float_digits says so: it would be another place than the row's. */
+const floats = new Set(['float4', 'float8'].map((name) => `pg_catalog.${name}`))
+
+type ColumnType = Pick<ColumnMetadata, 'typeName' | 'baseTypeName' | 'array'>
+
+const isOneOf = (types: ReadonlySet<string>, { typeName, baseTypeName, array }: ColumnType) =>
+  array !== true && types.has(baseTypeName ?? typeName)
+
+/** Reads of a column what {@link cursorValue} takes. */
+export function cursorText(value: Sql, column: ColumnType): Sql {
+  if (isOneOf(times, column)) return binary(call('to_jsonb', value), '#>>', parameter([]))
+  if (isOneOf(floats, column)) return call('encode', call('float8send', cast(value, 'float8')), constant('hex'))
+  return cast(value, 'text')
+}
 
 /** A value as a cursor holds it, so that it reads back as the same in any session. */
-export function cursorText(column: Sql, typeName: string): Sql {
-  return times.has(typeName) ? binary(call('to_jsonb', column), '#>>', parameter([])) : cast(column, 'text')
+export function cursorValue(text: string | null, column: ColumnType): string | null {
+  return text === null || !isOneOf(floats, column) ? text : String(Buffer.from(text, 'hex').readDoubleBE(0))
 }

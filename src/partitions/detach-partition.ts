@@ -46,6 +46,7 @@ export async function detachPartition<DB>(
   assertPartitioned(table)
   const { partition, schema = table.schema, concurrently } = options
   await withDedicatedStatements(db, { ...options, table, work: 'detach' }, async (statements) => {
+    await unmarkAttached(statements, table)
     await detach(statements, table, quoteQualified(schema, partition), { concurrently, drop: false })
   })
 }
@@ -105,6 +106,7 @@ export async function retainPartitions<DB>(
     )
   const gone: RetainedPartition[] = []
   await withDedicatedStatements(db, { ...options, table, work: 'detach' }, async (statements) => {
+    await unmarkAttached(statements, table)
     for (const { schema, name, state } of await partitionsBefore(statements, table, bound)) {
       const partition = quoteQualified(schema, name)
       if (state !== 'detached') await detach(statements, table, partition, { concurrently: undefined, drop: !keep })
@@ -115,6 +117,12 @@ export async function retainPartitions<DB>(
     }
   })
   return gone
+}
+
+/** What was killed between mark and detach has left a mark, for which a table that somebody detaches to keep it would be dropped later. */
+async function unmarkAttached(statements: DedicatedStatements, table: NamedTable): Promise<void> {
+  const parent = quoteLiteral(quoteQualified(table.schema, table.name))
+  await statements.runShort(`select tenon.unmark_attached(pg_catalog.to_regclass(${parent}))`)
 }
 
 interface OldPartition {

@@ -63,6 +63,14 @@ const failures: ReadonlyMap<string, Failure> = new Map<string, Failure>([
     },
   ],
   [
+    'partitions_by_hash',
+    {
+      code: 'PARTITION_KIND',
+      message: 'is partitioned by hash: no partition of it is of a time, a number or a value, and none is the default',
+      hint: 'createHashPartitions() makes all that are missing, and old rows are deleted by DELETE. A full table is attached by: alter table … attach partition … for values with (modulus …, remainder …).',
+    },
+  ],
+  [
     'partitions_not_partitioned',
     {
       code: 'PARTITION_KIND',

@@ -1,6 +1,8 @@
 /** Makes repositories. */
 import { TenonError } from '../kernel/errors.ts'
+import type { TableMetadata } from '../kernel/metadata.ts'
 import type { Validator } from '../kernel/validator.ts'
+import { refuse } from './columns.ts'
 import { createInsertMethods } from './insert-methods.ts'
 import { createReadMethods } from './read-methods.ts'
 import type { Repository } from './repository.ts'
@@ -41,6 +43,19 @@ export function createRepository<T extends AnyTable>(table: T, options: Reposito
   }
   // The methods are typed by the table; inside they know it as metadata. Tests of types hold the two together.
   const core = new RepositoryCore(table, options)
-  const methods = { table, ...createReadMethods(core), ...createInsertMethods(core), ...createUpdateMethods(core) }
+  const reads = createReadMethods(core)
+  const writes = { ...createInsertMethods(core), ...createUpdateMethods(core) }
+  const methods = { table, ...reads, ...(table.kind === 'materialized view' ? refusing(table, writes) : writes) }
   return methods as unknown as Repository<T>
+}
+
+/** What PostgreSQL would refuse of a materialized view, without a word about the reason. */
+function refusing(table: TableMetadata, writes: object): Readonly<Record<string, () => Promise<never>>> {
+  const refused = async (): Promise<never> =>
+    refuse(
+      table,
+      'it is a materialized view, whose rows can be neither written nor locked',
+      'Write to the tables beneath it, and refresh it: refreshView() of tenon/reports.',
+    )
+  return Object.fromEntries([...Object.keys(writes), 'lock'].map((name) => [name, refused]))
 }

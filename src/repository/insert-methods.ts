@@ -170,7 +170,7 @@ function conflictOf(core: RepositoryCore, columns: readonly string[], options: L
     return refuse(
       table,
       'upsert conflicts on what is no key of it',
-      `Keys: ${keys.map((key) => key.join(' and ')).join('; ')}.`,
+      `Keys: ${keys.flatMap((key) => (key.length === 0 ? [] : key.join(' and '))).join('; ') || 'none'}.`,
     )
   const missing = on.find((column) => !columns.includes(column))
   if (missing !== undefined)

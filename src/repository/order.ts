@@ -47,21 +47,26 @@ function readTerm(table: TableMetadata, column: string, given: unknown): OrderTe
 const defaultNulls = (direction: 'asc' | 'desc') => (direction === 'asc' ? 'last' : 'first')
 
 /**
- * Adds what makes an order total: the primary key, or else a unique key of columns that cannot be null. Its direction is that of an index
+ * Adds what makes an order total: the primary key, or else a unique key of columns that cannot be null, or whose nulls are not distinct. Its direction is that of an index
  * that goes on so, or else of the last column.
  *
  * @throws {TenonError} QUERY_FILTER when the table has no such key
  */
 export function totalOrder(table: TableMetadata, terms: readonly OrderTerm[]): readonly OrderTerm[] {
-  const keys = [table.primaryKey, ...table.uniqueKeys.map(({ columns }) => columns)]
-  const usable = keys.filter((key) => key.length > 0 && key.every((column) => table.columns[column]?.nullable !== true))
+  const keys = [{ columns: table.primaryKey, nullsNotDistinct: false }, ...table.uniqueKeys]
+  const usable = keys.flatMap(({ columns, nullsNotDistinct }) => {
+    const isTotal = nullsNotDistinct === true || columns.every((column) => table.columns[column]?.nullable !== true)
+    return columns.length > 0 && isTotal ? [columns] : []
+  })
   const isThere = (column: string) => terms.some((term) => term.column === column)
   const [first] = usable
   if (first === undefined)
     return refuse(
       table,
-      'pages need a primary or unique key, which it does not have',
-      'Give it one, or use list with limit.',
+      'pages need a primary or unique key without nulls, which it does not have',
+      table.kind === 'materialized view'
+        ? 'Make a unique index on it, with NULLS NOT DISTINCT where columns may be null as far as PostgreSQL tells, or use list with limit.'
+        : 'Give it one, or use list with limit.',
     )
   if (usable.some((key) => key.every(isThere))) return terms
   const rest = first.filter((column) => !isThere(column))

@@ -6,7 +6,15 @@
 import { ExplainNode, SelectQueryNode } from 'kysely'
 import { factsOf } from '../database/index.ts'
 import { ownOperator } from '../kernel/comparison.ts'
-import { assertCursorKeys, type CursorValues, cursorText, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
+import {
+  assertCursorKeys,
+  type CursorValues,
+  cursorText,
+  cursorValue,
+  fingerprint,
+  fromCursor,
+  toCursor,
+} from '../kernel/cursor.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import {
   aliased,
@@ -22,7 +30,7 @@ import {
   type Sql,
 } from '../kernel/expressions.ts'
 import type { ColumnMetadata, TableMetadata } from '../kernel/metadata.ts'
-import { baseTypeOf, freeName, type Qualifier, reference, refuse, tableNode } from './columns.ts'
+import { freeName, type Qualifier, reference, refuse, tableNode } from './columns.ts'
 import { type OrderTerm, reversed, totalOrder } from './order.ts'
 import { type Reading, type Row, readRows } from './read-rows.ts'
 
@@ -82,13 +90,11 @@ export async function readPage(
   const cursor = after ?? before
   const place =
     cursor === undefined ? [] : [afterNode(table, scan, fromCursor(table.name, madeFor, cursor, cursorKeys), qualifier)]
-  const texts = order.map(
-    ({ column }, i) =>
-      [
-        freeName(table, `tenonc${i}`),
-        cursorText(reference(table, column, qualifier), baseTypeOf(table.columns[column] as ColumnMetadata)),
-      ] as const,
-  )
+  const texts = order.map(({ column }, i) => ({
+    name: freeName(table, `tenonc${i}`),
+    column: table.columns[column] as ColumnMetadata,
+    value: reference(table, column, qualifier),
+  }))
   const totalName = freeName(table, 'tenontotal')
   const rows = await readRows(
     executor,
@@ -98,7 +104,7 @@ export async function readPage(
       where: [...reading.where, ...place],
       limit: limit + 1,
       extra: {
-        ...Object.fromEntries(texts),
+        ...Object.fromEntries(texts.map(({ name, column, value }) => [name, cursorText(value, column)])),
         ...(total === 'exact' ? { [totalName]: cast(countNode(reading), 'text') } : {}),
       },
     },
@@ -109,12 +115,12 @@ export async function readPage(
   if (backward) items.reverse()
   const cursorOf = (row: Row | undefined) => {
     if (row === undefined) return undefined
-    const values = texts.map(([name]) => row[name] as string | null)
+    const values = texts.map(({ name, column }) => cursorValue(row[name] as string | null, column))
     return toCursor(madeFor, values, cursorKeys)
   }
   const [startCursor, endCursor] = [cursorOf(items[0]), cursorOf(items.at(-1))]
   const counted = items[0]?.[totalName]
-  const extra = new Set([...texts.map(([name]) => name), totalName])
+  const extra = new Set([...texts.map(({ name }) => name), totalName])
   return {
     items: items.map((row) => without(row, extra)),
     startCursor,

@@ -5,7 +5,7 @@
  */
 import { ColumnNode, type Expression, type ExpressionBuilder, ReferenceNode, type SqlBool } from 'kysely'
 import { factsOf } from '../database/index.ts'
-import { assertCursorKeys, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
+import { assertCursorKeys, cursorValue, fingerprint, fromCursor, toCursor } from '../kernel/cursor.ts'
 import { isTenonError, TenonError } from '../kernel/errors.ts'
 import { type Executor, executorOf, type RunOptions, runQuery } from '../kernel/executor.ts'
 import { expressionOf } from '../kernel/expressions.ts'
@@ -155,7 +155,7 @@ export async function searchRows<
   const place = last && [
     String(tierOf(last)),
     String(last[names.rank]),
-    ...searching.key.map((_, i) => String(last[names.key(i)])),
+    ...searching.key.map((column, i) => cursorValue(String(last[names.key(i)]), columnOf(table, column))),
   ]
   return {
     // The statement selects what the types say.

@@ -34,7 +34,7 @@ import type { TableMetadata } from '../kernel/metadata.ts'
 import type { HeadlineOptions } from './headline.ts'
 import { normalizationNode, type RankOptions, weightsNode } from './rank.ts'
 import type { SearchQuery } from './search-query.ts'
-import { columnOf, typeOf } from './searchable-table.ts'
+import { columnOf } from './searchable-table.ts'
 import type { Similarity } from './similarity.ts'
 
 /** Tables and columns by names that only the metadata knows. */
@@ -205,7 +205,7 @@ function cells({ table, key, query, select, headlines }: Searching, qualifier: s
       query.headline(expressionOf<string | null>(reference(column, qualifier)), options).as(names.headline(i)),
     ),
     ...key.map((column, i) =>
-      expressionOf(cursorText(reference(column, qualifier), typeOf(columnOf(table, column)))).as(names.key(i)),
+      expressionOf(cursorText(reference(column, qualifier), columnOf(table, column))).as(names.key(i)),
     ),
   ]
 }

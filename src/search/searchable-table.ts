@@ -36,7 +36,7 @@ export function columnOf(table: TableMetadata, key: string): ColumnMetadata {
   return refuse(table, 'there is no column of that name', `Columns: ${Object.keys(table.columns).join(', ')}.`)
 }
 
-export const typeOf = ({ typeName, baseTypeName }: ColumnMetadata): string => baseTypeName ?? typeName
+const typeOf = ({ typeName, baseTypeName }: ColumnMetadata): string => baseTypeName ?? typeName
 
 export const isWords = (column: ColumnMetadata): boolean =>
   typeOf(column) === 'pg_catalog.tsvector' && column.array !== true

@@ -38,6 +38,12 @@ const cases: readonly (readonly [id: string, bad: string, line: number, good: st
   ['unqualified-name', 'create table t (id int);', 2, 'create table public.t (id int);'],
   [
     'unqualified-name',
+    'create materialized view m as select 1 as id;',
+    2,
+    'create materialized view public.m as select 1 as id;',
+  ],
+  [
+    'unqualified-name',
     'create function f() returns int return 1;',
     2,
     'create function public.f() returns int return 1;',
@@ -185,6 +191,21 @@ const cases: readonly (readonly [id: string, bad: string, line: number, good: st
     5,
     `${table}create view public.v with (security_invoker = true) as select id from public.t;`,
   ],
+  [
+    'materialized-view-granted',
+    `${table}create materialized view public.m as with t as (select 1) select id from public.t;
+create unique index m_id on public.m (id); grant select on public.m to authenticated;`,
+    5,
+    `${table}create materialized view public.m as select id from public.t;
+grant select on public.m to service_role;
+create view public.mine with (security_barrier = true) as select id from public.m; grant select on public.mine to authenticated;`,
+  ],
+  [
+    'index-not-concurrent',
+    `create index i on public.old (id);`,
+    2,
+    `${table}create materialized view public.m as select id from public.t; create index i on public.m (id);`,
+  ],
   ['index-not-concurrent', 'create index i on public.old (id);', 2, `${table}create index i on public.t (note);`],
   [
     'index-drop-not-concurrent',
@@ -288,6 +309,59 @@ describe('A lint', () => {
   it('wants row security on every table of Supabase, granted or not', async () => {
     const found = await lint('create table public.t (id int);', { target: 'supabase' })
     expect(found.map(({ rule, severity }) => [rule, severity])).toEqual([['row-security-missing', 'error']])
+  })
+
+  const materialized = `${table}create policy p on public.t for all to authenticated using (true) with check (true);
+create materialized view public.m as select id from public.t;`
+  it.each([
+    [
+      'a view in between',
+      'create view public.v with (security_invoker = true) as select id from public.t; create materialized view public.w as select id from public.v; grant select on public.w to authenticated;',
+      ['public.w'],
+    ],
+    [
+      'a table of other migrations',
+      'create materialized view public.w as select id from public.old; grant all on public.w to public;',
+      ['public.w'],
+    ],
+    ['all tables of a schema', 'grant select on all tables in schema public to authenticated;', ['public.m']],
+    ['a column', 'grant select (id) on public.m to authenticated;', ['public.m']],
+    ['what is taken back', 'grant select on public.m to authenticated; revoke all on public.m from authenticated;', []],
+    ['privileges of another schema', 'grant select on all tables in schema other to authenticated;', []],
+    ['a privilege that shows nothing', 'grant maintain on public.m to authenticated;', []],
+    [
+      'no table',
+      'create materialized view public.w as select relname from pg_catalog.pg_class, generate_series(1, 2); grant select on public.w to authenticated;',
+      [],
+    ],
+  ])('looks for grants on materialized views through %s', async (_, sql, expected) => {
+    const found = (await lint(`${materialized}\n${sql}`)).filter(({ rule }) => rule === 'materialized-view-granted')
+    expect(found.map(({ message }) => message.split(' ')[0])).toEqual(expected)
+  })
+
+  it('knows privileges by default, of materialized views and of tables', async () => {
+    const by = (schemas: string) => `alter default privileges ${schemas} grant select on tables to authenticated;`
+    const open = (sql: string) => lint(`${sql}\n${materialized}\ncreate table public.open (id int);`)
+    const rules = async (sql: string) => (await open(sql)).map(({ rule }) => rule)
+    expect(await rules(by(''))).toEqual(['materialized-view-granted', 'row-security-missing'])
+    expect(await rules(by('in schema public'))).toEqual(['materialized-view-granted', 'row-security-missing'])
+    expect(await rules(by('in schema other'))).toEqual([])
+    expect(await rules('')).toEqual([])
+  })
+
+  it('wants a materialized view taken from those whom Supabase grants everything', async () => {
+    const found = async (sql: string) =>
+      (await lint(`${materialized}\n${sql}`, { target: 'supabase' })).map(({ rule }) => rule)
+    expect(await found('')).toEqual(['materialized-view-granted'])
+    expect(await found('revoke all on public.m from anon;')).toEqual(['materialized-view-granted'])
+    expect(await found('revoke all on public.m from anon, authenticated;')).toEqual([])
+  })
+
+  it('wants row security where a grant is of all tables of a schema', async () => {
+    const found = await lint(
+      'create table public.open (id int); grant select on all tables in schema public to authenticated;',
+    )
+    expect(found.map(({ rule }) => rule)).toEqual(['row-security-missing'])
   })
 
   it('judges a table by all files of the set', async () => {

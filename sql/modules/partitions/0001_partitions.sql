@@ -24,6 +24,7 @@
 --   drop function tenon.drop_partitions(regclass, timestamptz);
 --   drop function tenon.partitions_before(regclass, text);
 --   drop function tenon.partitions_to_drop(regclass);
+--   drop function tenon.unmark_attached(regclass);
 --   drop function tenon.unmark_to_drop(regclass);
 --   drop function tenon.mark_to_drop(regclass, regclass);
 --   drop function tenon.partitions_lock(regclass, text);
@@ -44,6 +45,7 @@
 --   drop function tenon.range_kind(regclass);
 --   drop function tenon.partition_key_column(regclass);
 --   drop function tenon.partition_table_name(text, text);
+--   drop function tenon.assert_not_by_hash(regclass);
 --   drop function tenon.assert_own_partitions(regclass);
 --   drop function tenon.partman_schema(regclass);
 
@@ -88,6 +90,23 @@ end
 $function$;
 
 comment on function tenon.assert_own_partitions(regclass) is 'Refuses a table that pg_partman manages.';
+
+create function tenon.assert_not_by_hash(parent regclass) returns void
+  language plpgsql stable
+  set search_path = ''
+as $function$
+begin
+  if exists (select from pg_catalog.pg_partitioned_table where partrelid = parent and partstrat = 'h') then
+    raise exception using
+      errcode = 'wrong_object_type',
+      constraint = 'partitions_by_hash',
+      message = pg_catalog.format('%s is partitioned by hash: no partition of it is of a time, a number or a value, and none is the default', parent),
+      hint = 'tenon.create_hash_partitions(…) makes all that are missing';
+  end if;
+end
+$function$;
+
+comment on function tenon.assert_not_by_hash(regclass) is 'Refuses a table whose partitions have no order and no values.';
 
 -- 63 bytes at most; what is cut is told apart by a hash of the whole stem.
 create function tenon.partition_table_name(stem text, suffix text) returns text
@@ -393,6 +412,7 @@ begin
       stem, case when first_number < 0 then '_pm' else '_p' end || pg_catalog.trunc(pg_catalog.abs(first_number))
     );
   elsif kind is null then
+    perform tenon.assert_not_by_hash(parent);
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
@@ -574,6 +594,7 @@ declare
   moved bigint := 0;
   lock_timeout text;
 begin
+  perform tenon.assert_not_by_hash(parent);
   if not by_list or key.attname is null then
     raise exception using
       errcode = 'wrong_object_type',
@@ -705,6 +726,20 @@ $function$;
 
 comment on function tenon.unmark_to_drop(regclass) is 'Takes the mark of mark_to_drop back: the table is kept.';
 
+create function tenon.unmark_attached(parent regclass) returns void
+  language plpgsql
+  set search_path = ''
+as $function$
+begin
+  -- A detach that has begun leaves it half detached; before that, nothing came of the mark.
+  perform tenon.unmark_to_drop(inherits.inhrelid)
+  from pg_catalog.pg_inherits as inherits
+  where inherits.inhparent = parent and not inherits.inhdetachpending;
+end
+$function$;
+
+comment on function tenon.unmark_attached(regclass) is 'Takes the marks back of partitions whose detach was interrupted before it began. Call it with partitions_lock(…, ''detach'') held: whoever else holds that may be about to.';
+
 create function tenon.partitions_to_drop(parent regclass) returns table (partition regclass, upper_bound text)
   language plpgsql stable
   set search_path = ''
@@ -733,6 +768,7 @@ declare
   kind constant text := tenon.range_kind(parent);
 begin
   if kind is null then
+    perform tenon.assert_not_by_hash(parent);
     raise exception using
       errcode = 'wrong_object_type',
       constraint = 'partitions_not_by_range',
@@ -784,6 +820,7 @@ begin
   end if;
   -- Two callers at once would both find a partition that one of them drops.
   perform pg_catalog.pg_advisory_xact_lock(tenon.partitions_lock(parent, 'detach'));
+  perform tenon.unmark_attached(parent);
   for old in select * from tenon.partitions_before(parent, older_than::text) loop
     if old.state <> 'detached' then
       execute pg_catalog.format(

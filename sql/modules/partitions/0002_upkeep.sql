@@ -401,6 +401,7 @@ declare
   members regclass[];
 begin
   perform tenon.assert_own_partitions(parent);
+  perform tenon.assert_not_by_hash(parent);
   if exists (select from pg_catalog.pg_inherits where inhparent = parent and inhrelid = partition) then
     raise exception using
       errcode = 'wrong_object_type',

@@ -4,6 +4,7 @@
  * Owns the keeping. Who asks for the types, and when, is the runner's.
  */
 import { Buffer } from 'node:buffer'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type RowShape, readDataRow } from './backend-messages.ts'
 
 /** What a parser throws that cannot read a value before the types of the database have been asked for again. */
@@ -27,6 +28,9 @@ interface HeldRow {
   readonly body: Buffer
 }
 
+/** Some milliseconds of work: about what a chunk of a socket brings. */
+const sliceRows = 1_000
+
 export class HeldRows {
   readonly #held: HeldRow[] = []
 
@@ -36,12 +40,13 @@ export class HeldRows {
   }
 
   /**
-   * Reads what was kept, in order, into the results that the rows are of.
+   * Reads what was kept, in order, into the results that the rows are of, and lets others have the event loop in between.
    *
    * @returns what the first failed with that could not be read, else undefined; where that is of its types, it and those after it stay
    */
-  read(): unknown {
+  async read(): Promise<unknown> {
     for (const [i, { rows, shape, body }] of this.#held.entries()) {
+      if (i > 0 && i % sliceRows === 0) await nextTurn()
       try {
         rows.push(readDataRow(body, 0, body.length, shape))
       } catch (failure) {

@@ -45,8 +45,8 @@ export class SimpleUnit implements WireUnit {
     return []
   }
 
-  readHeld(): void {
-    this.failure = this.#held?.read()
+  async readHeld(): Promise<void> {
+    this.failure = await this.#held?.read()
   }
 
   abandon(): void {}

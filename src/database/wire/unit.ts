@@ -77,7 +77,7 @@ export interface WireUnit {
   /** Takes one message; true at ReadyForQuery. Throws when the message cannot come here. */
   handle(messageCode: number, buffer: Buffer, start: number, end: number): boolean
   /** Reads the rows that were kept since a parser found its types out of date; `failure` then is what was wrong with those. */
-  readHeld(): void
+  readHeld(): Promise<void>
   /** The connection ended before the answer did. */
   abandon(): void
   /** Names of prepared statements the unit relied on. */
@@ -248,8 +248,8 @@ export class Unit implements WireUnit {
     }
   }
 
-  readHeld(): void {
-    this.failure = this.#held?.read()
+  async readHeld(): Promise<void> {
+    this.failure = await this.#held?.read()
   }
 
   /** The connection ended: no name of this unit became known after all. */

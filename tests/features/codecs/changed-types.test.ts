@@ -309,6 +309,83 @@ describe('with other programs at work', () => {
     }
   })
 
+  describe('when the question for the types is cut off', () => {
+    let count = 0
+    /** A table whose rows have to be asked for, and the question waiting; `how` is done to whoever asks. */
+    const cutOff = async (
+      how: 'pg_terminate_backend' | 'pg_cancel_backend',
+      work: (by: Session<Loose>, table: string) => Promise<unknown>,
+    ) => {
+      const [one, other] = clients as [Client, Client]
+      const name = `cut${++count}`
+      await one.query(
+        `create type ${name} as (a int); create table ${name}s (value ${name}); insert into ${name}s values ('(1)'); grant all on ${name}s to authenticated`,
+      )
+      await read(me, `${name}s`)
+      await write(me, `${name}s`)
+      await one.query(`alter type ${name} add attribute b int`)
+      await one.query('begin; lock table pg_catalog.pg_range in access exclusive mode')
+      try {
+        const working = work(me, `${name}s`).then(
+          () => undefined,
+          (error: unknown) => error,
+        )
+        let settled = false
+        working.then(() => (settled = true))
+        for (let found = 0; found === 0 && !settled; )
+          found = (
+            await other.query(
+              `select ${how}(pid) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database() and pid <> pg_backend_pid()`,
+            )
+          ).rowCount as number
+        await one.query('rollback')
+        return { error: await working, rows: async () => (await other.query(`select from ${name}s`)).rowCount }
+      } finally {
+        await one.query('rollback')
+      }
+    }
+    const read = (by: Loose, table: string) => by.selectFrom(table).selectAll().execute()
+    const write = (by: Loose, table: string) =>
+      by
+        .insertInto(table)
+        .values({ value: sql`(select x.value from ${sql.table(table)} as x limit 1)` })
+        .returningAll()
+        .execute()
+    const inTransaction = (by: Session<Loose>, table: string) => by.transaction((trx) => write(trx, table))
+
+    it.each([
+      ['a read', read],
+      ['a transaction', inTransaction],
+    ])('%s says that the connection was lost, and may be tried again', async (_, work) => {
+      const { error, rows } = await cutOff('pg_terminate_backend', work)
+      expect(error).toMatchObject({ code: 'CONNECTION_LOST', retryable: true })
+      expect(await rows()).toBe(2)
+    })
+
+    it.each([
+      ['a read', read],
+      ['a transaction', inTransaction],
+    ])('%s says what the server refused', async (_, work) => {
+      const { error, rows } = await cutOff('pg_cancel_backend', work)
+      expect(error).toMatchObject({ code: 'QUERY_CANCELED', sqlstate: '57014' })
+      expect(await rows()).toBe(2)
+    })
+
+    it.each(['pg_terminate_backend', 'pg_cancel_backend'] as const)(
+      'a write that is committed says so, and why it cannot be read: %s',
+      async (how) => {
+        const { error, rows } = await cutOff(how, write)
+        expect(error).toMatchObject({
+          code: 'QUERY_DATA',
+          retryable: false,
+          hint: expect.stringContaining('do not send it again'),
+          cause: { code: how === 'pg_cancel_backend' ? 'QUERY_CANCELED' : 'CONNECTION_LOST' },
+        })
+        expect(await rows()).toBe(3)
+      },
+    )
+  })
+
   it('connections that are shared ask once for what all of them wait for', async () => {
     const [one] = clients as [Client]
     await one.query(

@@ -197,6 +197,29 @@ describe.each([
     })
   })
 
+  it.each([
+    ['ranges ahead', ({ service }: Place) => createPartitions(service, table('visits'), { unit: 'day' })],
+    ['ranges of numbers', ({ service }: Place) => createPartitions(service, table('visits'), { width: 10 })],
+    [
+      'a list',
+      ({ service }: Place) => createListPartition(service, table('visits'), { name: 'visits_1', values: [1] }),
+    ],
+    ['what is old dropped', ({ db }: Place) => retainPartitions(db, table('visits'), { before: '2025-01-01' })],
+    ['a default partition drained', ({ service }: Place) => drainDefault(service, table('visits'), { unit: 'day' })],
+    [
+      'a table attached by bounds',
+      ({ db }: Place) => attachPartition(db, table('visits'), { partition: 'events', from: 1, to: 2 }),
+    ],
+  ])('says that a hash cannot have %s, and what it can', async (_, work) => {
+    await place.script('drop table if exists visits; create table visits (id int) partition by hash (id)')
+    await expect(work(place)).rejects.toMatchObject({
+      code: 'PARTITION_KIND',
+      table: 'visits',
+      message: expect.stringContaining('is partitioned by hash'),
+      hint: expect.stringContaining('createHashPartitions()'),
+    })
+  })
+
   it('works through plugins, other schemas and transactions', async () => {
     const service = place.service.withPlugin(new CamelCasePlugin()).withSchema('elsewhere')
     await service.transaction().execute(async (trx) => {
@@ -522,6 +545,36 @@ describe('locks', () => {
       'events_p202602',
     ])
     expect(await place.one(`select to_regclass('events_p202601')`)).toBeNull()
+  })
+
+  it.each([
+    ['a retention of something older', (db: Database<DB>) => retainPartitions(db, events, { before: '2025-01-01' })],
+    ['a detach of another', (db: Database<DB>) => detachPartition(db, events, { partition: 'events_p202603' })],
+    [
+      'a retention by psql',
+      () => place.script(`select tenon.drop_partitions('events', '2025-01-01')`) as Promise<unknown>,
+    ],
+  ])('forgets at %s that it was killed before it detached anything', async (_, next) => {
+    const marked = () => place.one(`select obj_description('events_p202601'::regclass) like '%to be dropped%'`)
+    await place.script(`comment on table events_p202601 is 'the first'`)
+    // Marking locks the partition alone; the detach waits for this.
+    const busy = await holder('lock table only events in share update exclusive mode')
+    const retaining = retainPartitions(place.db, events, { before: '2026-02-01' })
+    retaining.catch(() => {})
+    await waiting('detach partition')
+    await place.script(
+      `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock' and query like '%detach partition%'`,
+    )
+    await expect(retaining).rejects.toMatchObject({ code: 'CONNECTION_LOST' })
+    await busy.query('commit')
+    expect(await marked()).toBe(true)
+    await next(place.db)
+    expect(await marked()).toBe(false)
+    expect(await place.one(`select obj_description('events_p202601'::regclass)`)).toBe('the first')
+    // Detached by hand, to keep it.
+    await place.script('alter table events detach partition events_p202601')
+    expect(await retainPartitions(place.db, events, { before: '2026-02-01' })).toEqual([])
+    await place.script('drop table events_p202601; drop table if exists events_p202603')
   })
 
   it('drops from psql what is half detached', async () => {

@@ -604,6 +604,22 @@ export const insert: Database["public"]["Tables"]["users"]["Insert"] = { email: 
     }
   })
 
+  it('tells who may read past policies what a materialized view holds', async () => {
+    await engine.script(`create schema own; create table own.t (id int); alter table own.t enable row level security; create table own.open (id int);
+      create view own.v as select id from own.t; create materialized view own.m as select id from own.v; create materialized view own.fine as select id from own.open;
+      grant select on own.t, own.m, own.fine, own.v to public`)
+    const notes = async () => (await generate({ schemas: ['own'] })).notes.filter((note) => note.includes('policy'))
+    const told = (role: string) => [
+      `no policy guards the materialized view own.m, and ${role} may read all of it, rows of own.t: grant a view on it that has the condition instead`,
+    ]
+    expect(await notes()).toEqual(told('public'))
+    await engine.script('revoke all on own.m from public; grant select (id) on own.m to pg_monitor')
+    expect(await notes()).toEqual(told('pg_monitor'))
+    await engine.script('revoke select (id) on own.m from pg_monitor')
+    expect(await notes()).toEqual([])
+    await engine.script('drop schema own cascade')
+  })
+
   it('tells that a type is only text', async () => {
     await engine.script(`create schema own; create type own.word; create function own.word_in(cstring) returns own.word language internal immutable strict as 'textin';
       create function own.word_out(own.word) returns cstring language internal immutable strict as 'textout'; create type own.word (input = own.word_in, output = own.word_out); create table own.t (w own.word)`)

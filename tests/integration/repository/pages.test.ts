@@ -175,6 +175,46 @@ describe.each(shopKinds)('on %s', (kind) => {
   })
 })
 
+describe.each(shopKinds)('of floats whose text lacks digits, on %s', (kind) => {
+  let shop: Shop
+  beforeAll(async () => {
+    shop = await openShop(
+      kind,
+      {},
+      `do $$ begin execute format('alter database %I set extra_float_digits = 0', current_database()); end $$; set extra_float_digits = 0;
+       create table doubles (id float8 primary key, half float4 not null, maybe float8, days date[] not null);
+       insert into doubles select id, 0.1::float4 + (i * 7.450580596923828e-9)::float4, nullif(id, 1.5), array['2024-01-01'::date + i]
+         from generate_series(1, 40) i, lateral (select 1 + i * 2.220446049250313e-16::float8 as id) made;
+       insert into doubles select value, case when value > 0 then 'Infinity' else 'NaN' end::float4, value, '{}'
+         from unnest('{1.5,-1.7976931348623157e308,1.7976931348623157e308,5e-324,NaN,Infinity,-Infinity}'::float8[]) as value;
+       grant select on doubles to authenticated`,
+    )
+  }, 60_000)
+  afterAll(() => shop[Symbol.asyncDispose]())
+
+  it.each([
+    ['a key', undefined],
+    ['a key backwards', { id: 'desc' }],
+    ['a float4', { half: 'asc' }],
+    ['what may be null', [{ maybe: 'desc' }, { half: 'asc' }]],
+    ['an array of days', { days: 'asc' }],
+  ])('pages by %s hold every row once', async (_, orderBy) => {
+    const doubles = repository(shop.tables.doubles)
+    const all = await doubles.count(shop.ada)
+    expect(all).toBeGreaterThan(40)
+    const seen: string[] = []
+    for (let after: string | undefined, turns = 0; turns < 30; turns++) {
+      const page = await doubles.page(shop.ada, { orderBy, limit: 3, after })
+      seen.push(
+        ...page.items.map(({ days, half, id }: Record<string, unknown>) => JSON.stringify([days, half, String(id)])),
+      )
+      after = page.endCursor
+      if (!page.hasNext) break
+    }
+    expect(seen).toHaveLength(all)
+  })
+})
+
 describe('cursor keys', () => {
   it('may be changed while cursors are out, in another process too', { timeout: 60_000 }, async () => {
     await using shop = await openShop('server')

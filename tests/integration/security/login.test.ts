@@ -77,6 +77,16 @@ describe('A login', () => {
       },
     ],
     [
+      'owns a materialized view, which holds the rows of all',
+      /owns tables \(public\.notes_so_far\)/,
+      async () => {
+        const name = await createRole('login noinherit')
+        await ground.admin(`create materialized view if not exists notes_so_far as select * from note`)
+        await ground.admin(`alter materialized view notes_so_far owner to ${name}`)
+        return name
+      },
+    ],
+    [
       'is a member of one role more',
       /more than the declared roles \(.*judged_/,
       async () => {

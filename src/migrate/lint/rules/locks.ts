@@ -16,7 +16,8 @@ export const lockRules: readonly Rule[] = [
     },
     function* ({ kind, tree }, context) {
       const table = relationOf(treeOf(tree, 'relation'), context.migration.schema)
-      if (kind === 'IndexStmt' && tree['concurrent'] !== true && !context.facts.tables.has(table)) yield `on ${table}`
+      const isNew = context.facts.tables.has(table) || context.facts.views.has(table)
+      if (kind === 'IndexStmt' && tree['concurrent'] !== true && !isNew) yield `on ${table}`
     },
   ),
   statementRule(

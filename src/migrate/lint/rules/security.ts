@@ -1,5 +1,6 @@
 /** Rules about row security, policies, functions and grants: what no general lint of SQL can know. */
 import { type Rule, type RuleContext, statementRule } from '../rule.ts'
+import type { SetFacts } from '../set-facts.ts'
 import { nodesOf, relationOf, type Statement, type Tree, textOf, treeOf, walk, wordsOf } from '../syntax-tree.ts'
 
 /** Functions that say who the session is; they are stable, and called per row unless they are wrapped. */
@@ -135,6 +136,29 @@ export const securityRules: readonly Rule[] = [
       yield `${textOf(tree, 'policy_name')} compares ${columns.join(', ')}`
     },
   ),
+  {
+    id: 'materialized-view-granted',
+    severity: 'error',
+    why: 'No policy guards a materialized view: it holds the rows of all tenants, and whoever has a grant reads them.',
+    rewrite:
+      'revoke all on … from anon, authenticated; and grant them a view on it, with (security_barrier = true), whose condition is that of the policies.',
+    *check({ facts, migration, target }) {
+      for (const { name, path, line, materialized, reads, grantedTo, takenFrom } of facts.views.values()) {
+        if (!materialized || path !== migration.file.path) continue
+        const roles = new Set(grantedTo)
+        // What Supabase grants on everything in this schema.
+        if (target === 'supabase' && name.startsWith('public.'))
+          for (const role of ['anon', 'authenticated']) if (!takenFrom.has(role)) roles.add(role)
+        for (const role of trustedRoles) roles.delete(role)
+        const guarded = guardedBelow(facts, reads)
+        if (roles.size > 0 && guarded.size > 0)
+          yield {
+            line,
+            message: `${name} reads ${[...guarded].join(', ')}, and is granted to ${[...roles].join(', ')}`,
+          }
+      }
+    },
+  },
   statementRule(
     {
       id: 'grant-all',
@@ -206,6 +230,22 @@ export const securityRules: readonly Rule[] = [
     },
   ),
 ]
+
+/** Whom no policy stops anyway. */
+const trustedRoles = ['service_role', 'postgres', 'supabase_admin', 'pg_read_all_data']
+
+/** Of what is read, the tables that policies may guard: also those that the set does not make. */
+function guardedBelow({ tables, views }: SetFacts, reads: ReadonlySet<string>, seen = new Set<string>()): Set<string> {
+  const guarded = new Set<string>()
+  for (const name of reads) {
+    if (seen.has(name) || /^(pg_catalog|information_schema)\./.test(name)) continue
+    seen.add(name)
+    const view = views.get(name)
+    if (view !== undefined) for (const below of guardedBelow({ tables, views }, view.reads, seen)) guarded.add(below)
+    else if (tables.get(name)?.rowSecurity !== false) guarded.add(name)
+  }
+  return guarded
+}
 
 function policyRule(
   rule: Omit<Rule, 'check'>,

@@ -51,8 +51,9 @@ export const sourceRules: readonly Rule[] = [
       rewrite: 'Write schema.name.',
     },
     function* ({ kind, tree }) {
-      for (const field of ['relation', 'table', 'view', 'typevar'] as const) {
-        const relation = treeOf(tree, field)
+      // CREATE TABLE AS and CREATE MATERIALIZED VIEW have it one level below.
+      const made = treeOf(treeOf(tree, 'into'), 'rel')
+      for (const relation of [...['relation', 'table', 'view', 'typevar'].map((field) => treeOf(tree, field)), made]) {
         if (relation !== undefined && textOf(relation, 'relname') !== '' && textOf(relation, 'schemaname') === '')
           yield `${textOf(relation, 'relname')} has no schema`
       }
