@@ -8,7 +8,7 @@ import { Buffer } from 'node:buffer'
 import { Socket } from 'node:net'
 
 /** Takes what was read; the buffer is overwritten by the next read. */
-export type Receiver = (chunk: Buffer) => void
+type Receiver = (chunk: Buffer) => void
 
 /** As much as Node itself reads at once. */
 const readBytes = 65_536
