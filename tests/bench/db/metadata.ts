@@ -27,6 +27,8 @@ export interface ColumnMetadata {
   readonly array?: true;
   /** Of a range type of a schema's own, what it is. */
   readonly range?: "range" | "multirange";
+  /** Of a type with comparison operators of its own, such as citext: their schema. */
+  readonly operators?: string;
   readonly nullable?: true;
   /** May be left out of an INSERT. */
   readonly optional?: true;
