@@ -4,6 +4,9 @@
  */
 import { defineConfig } from 'vitest/config'
 
+/** Installs what would be published into an empty project. */
+const installedPackage = 'tests/contract/package.test.ts'
+
 /** SQL modules of features: tested with these. */
 const sqlOfFeatures = 'tests/sql/{changes,counters,geo,measures,outbox,partitions,reports,search}.test.ts'
 
@@ -59,7 +62,17 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['tests/contract/**/*.test.ts'],
-          exclude: ['tests/contract/import-time.test.ts'],
+          exclude: ['tests/contract/import-time.test.ts', installedPackage],
+          globalSetup: ['tests/support/build.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          // Run by `npm run test:slow` too.
+          name: 'package',
+          include: [installedPackage],
           globalSetup: ['tests/support/build.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,

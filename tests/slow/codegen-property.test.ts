@@ -5,13 +5,13 @@
 import fc from 'fast-check'
 import { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { allCodecs } from '../../../src/codecs/index.ts'
-import { generateCode } from '../../../src/codegen/index.ts'
-import { createDatabase, type Database } from '../../../src/index.ts'
-import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
-import { codedImport, toExpression } from '../../support/every-type.ts'
-import { GeneratedFolder } from '../../support/generated-code.ts'
-import { columnKinds, createRandomTable, type RandomTable, randomTypesSql } from '../../support/random-tables.ts'
+import { allCodecs } from '../../src/codecs/index.ts'
+import { generateCode } from '../../src/codegen/index.ts'
+import { createDatabase, type Database } from '../../src/index.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { codedImport, toExpression } from '../support/every-type.ts'
+import { GeneratedFolder } from '../support/generated-code.ts'
+import { columnKinds, createRandomTable, type RandomTable, randomTypesSql } from '../support/random-tables.ts'
 
 const tableCount = Number(process.env['TENON_CODEGEN_TABLES'] ?? 24)
 const rowCount = 40
