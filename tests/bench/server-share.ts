@@ -97,7 +97,8 @@ async function open(part: Part, urls: BenchUrls): Promise<() => Promise<number>>
     for (let sent = 0; sent < units; sent += atOnce) {
       const outcomes = await Promise.all(Array.from({ length: atOnce }, () => line.run(part.steps, true)))
       const failed = outcomes.find(({ unit, loss }) => loss !== undefined || unit.error !== undefined)
-      if (failed !== undefined) throw new Error(`${part.title}: ${failed.unit.error?.fields.get('M') ?? failed.loss?.reason}`)
+      if (failed !== undefined)
+        throw new Error(`${part.title}: ${failed.unit.error?.fields.get('M') ?? failed.loss?.reason}`)
     }
     return (cpuMicroseconds(rows[0]?.pid) - before) / units
   }
