@@ -7,8 +7,8 @@ import { defineConfig } from 'vitest/config'
 /** Installs what would be published into an empty project. */
 const installedPackage = 'tests/contract/package.test.ts'
 
-/** SQL modules of features: tested with these. */
-const sqlOfFeatures = 'tests/sql/{changes,counters,geo,measures,outbox,partitions,reports,search}.test.ts'
+/** SQL modules of features and of the examples: tested with these. */
+const sqlOfFeatures = 'tests/sql/{activity,changes,counters,customers,geo,measures,outbox,partitions,projects,reports,search}.test.ts'
 
 export default defineConfig({
   test: {
