@@ -8,7 +8,8 @@ import { defineConfig } from 'vitest/config'
 const installedPackage = 'tests/contract/package.test.ts'
 
 /** SQL modules of features and of the examples: tested with these. */
-const sqlOfFeatures = 'tests/sql/{activity,changes,counters,customers,geo,measures,outbox,partitions,projects,reports,search}.test.ts'
+const sqlOfFeatures =
+  'tests/sql/{activity,changes,counters,customers,geo,measures,outbox,partitions,projects,reports,search}.test.ts'
 
 export default defineConfig({
   test: {
