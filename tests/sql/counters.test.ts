@@ -93,7 +93,7 @@ test('Counters of many connections at once are right, without deadlocks', async 
   await admin.query(count)
   await Promise.all(
     clients.map(async (client, c) => {
-      for (let i = 0; i < 40; i++)
+      for (let i = 0; i < 600; i++)
         await client.query(
           i % 4 === 3
             ? `delete from public.comments where id in (select id from public.comments where id % 6 = ${c} limit 3 for update skip locked)`
