@@ -18,7 +18,7 @@ import {
   parameter,
   type Sql,
 } from '../kernel/expressions.ts'
-import { type Condition, type Of, operandOf, ValueReference } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, ValueReference } from './value-reference.ts'
 
 type ItemOf<T> = T extends readonly (infer Item)[] ? Item : never
 
@@ -33,7 +33,7 @@ type ItemOf<T> = T extends readonly (infer Item)[] ? Item : never
  * The SQL: `… where "tags" && $1` and `… set "tags" = array_append("tags", $1)`
  */
 export function array<T>(
-  expression: Expression<T> & Of<T, readonly unknown[]>,
+  expression: Expression<T> & Expected<T, readonly unknown[]>,
 ): ArrayReference<ItemOf<NonNullable<T>>> {
   return new ArrayReference(expression)
 }

@@ -2,7 +2,7 @@
 import type { AliasableExpression, Expression } from 'kysely'
 import type { Sql } from '../kernel/expressions.ts'
 import { Circle, type GeometricValue, type Point, sqlTypeOf } from './geometric.ts'
-import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, present, ValueReference } from './value-reference.ts'
 
 type Operand = GeometricValue | Expression<unknown>
 
@@ -20,7 +20,7 @@ type PlainPoint = { readonly x: number; readonly y: number }
  * The SQL: `select * from "stops" order by "place" <-> cast($1 as point) limit $2`
  */
 export function geometric<T>(
-  expression: Expression<T> & Of<T, GeometricValue | PlainPoint | string>,
+  expression: Expression<T> & Expected<T, GeometricValue | PlainPoint | string>,
 ): GeometricReference<NonNullable<T>> {
   return new GeometricReference(expression)
 }

@@ -2,7 +2,7 @@
 import type { AliasableExpression, Expression } from 'kysely'
 import { bound, isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
 import { Hstore } from './hstore.ts'
-import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, present, ValueReference } from './value-reference.ts'
 import { isTagged } from './value-text.ts'
 
 type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unknown>
@@ -18,7 +18,7 @@ type Entries = Hstore | Readonly<Record<string, string | null>> | Expression<unk
  * ```
  * The SQL: `… where "attributes" @> $1` and `… set "attributes" = "attributes" || $1`
  */
-export function hstore<T>(expression: Expression<T> & Of<T, Hstore | string>): HstoreReference {
+export function hstore<T>(expression: Expression<T> & Expected<T, Hstore | string>): HstoreReference {
   return new HstoreReference(expression)
 }
 

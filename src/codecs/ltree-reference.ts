@@ -1,6 +1,6 @@
 /** Operators and functions of ltree: paths of labels, which are text in JavaScript. */
 import type { AliasableExpression, Expression } from 'kysely'
-import { type Condition, type Of, operandOf, ValueReference, wholeNumber } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, ValueReference, wholeNumber } from './value-reference.ts'
 
 type Operand = string | Expression<unknown>
 
@@ -13,7 +13,7 @@ type Operand = string | Expression<unknown>
  * ```
  * The SQL: `select * from "categories" where "path" <@ $1`
  */
-export function ltree<T>(expression: Expression<T> & Of<T, string>): LtreeReference {
+export function ltree<T>(expression: Expression<T> & Expected<T, string>): LtreeReference {
   return new LtreeReference(expression)
 }
 

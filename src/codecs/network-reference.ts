@@ -1,6 +1,6 @@
 /** Operators and functions of network addresses: inet and cidr, which are text in JavaScript. */
 import type { AliasableExpression, Expression } from 'kysely'
-import { type Condition, type Of, operandOf, ValueReference, wholeNumber } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, ValueReference, wholeNumber } from './value-reference.ts'
 
 type Operand = string | Expression<unknown>
 
@@ -13,7 +13,7 @@ type Operand = string | Expression<unknown>
  * ```
  * The SQL: `select * from "logins" where "ip" << cast($1 as inet)`
  */
-export function network<T>(expression: Expression<T> & Of<T, string>): NetworkReference {
+export function network<T>(expression: Expression<T> & Expected<T, string>): NetworkReference {
   return new NetworkReference(expression)
 }
 

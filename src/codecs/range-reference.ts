@@ -4,7 +4,7 @@ import { TenonError } from '../kernel/errors.ts'
 import { isExpression, parameter, type Sql } from '../kernel/expressions.ts'
 import { isMultirange, Multirange } from './multirange.ts'
 import { isRange, Range } from './range.ts'
-import { type Condition, type Of, operandOf, present, ValueReference } from './value-reference.ts'
+import { type Condition, type Expected, operandOf, present, ValueReference } from './value-reference.ts'
 
 /** What the bounds of a column are: of a range by its codec, else nobody knows. */
 export type BoundOf<T> = T extends Range<infer Bound> ? Bound : T extends Multirange<infer Bound> ? Bound : unknown
@@ -32,7 +32,7 @@ type ValueOf<Bound, K extends Kind> = K extends 'multirange' ? Multirange<Bound>
  * The SQL: `select * from "bookings" where "during" && $1`
  */
 export function range<T>(
-  expression: Expression<T> & Of<T, Range<unknown> | string>,
+  expression: Expression<T> & Expected<T, Range<unknown> | string>,
 ): RangeReference<BoundOf<NonNullable<T>>, 'range'> {
   return new RangeReference(expression, 'range')
 }
@@ -47,7 +47,7 @@ export function range<T>(
  * The SQL: `select * from "shops" where "opening" @> $1`
  */
 export function multirange<T>(
-  expression: Expression<T> & Of<T, Multirange<unknown> | string>,
+  expression: Expression<T> & Expected<T, Multirange<unknown> | string>,
 ): RangeReference<BoundOf<NonNullable<T>>, 'multirange'> {
   return new RangeReference(expression, 'multirange')
 }

@@ -11,7 +11,11 @@ import { binary, bound, call, expressionOf, isExpression, nodeOf, parameter, typ
  * Beside `Expression<T>`: refuses an expression of another type than the operators are of, and says in the error which it should be. What is known
  * of nothing, `unknown` and `any` of raw SQL, passes.
  */
-export type Of<T, Value> = unknown extends T ? unknown : [T] extends [Value | null] ? unknown : Expression<Value | null>
+export type Expected<T, Value> = unknown extends T
+  ? unknown
+  : [T] extends [Value | null]
+    ? unknown
+    : Expression<Value | null>
 
 /** A condition for `where`. */
 export type Condition = AliasableExpression<SqlBool>

@@ -1,7 +1,7 @@
 /** Distances of pgvector. */
 import type { AliasableExpression, Expression } from 'kysely'
 import { isExpression, nodeOf, parameter, type Sql } from '../kernel/expressions.ts'
-import { type Of, present, ValueReference } from './value-reference.ts'
+import { type Expected, present, ValueReference } from './value-reference.ts'
 import { type SparseVector, Vector } from './vector.ts'
 
 type Operand = Vector | SparseVector | readonly number[] | Expression<unknown>
@@ -16,7 +16,7 @@ type Operand = Vector | SparseVector | readonly number[] | Expression<unknown>
  * The SQL: `select * from "notes" order by "embedding" <=> $1 limit $2`
  */
 export function vector<T>(
-  expression: Expression<T> & Of<T, Vector | SparseVector | string>,
+  expression: Expression<T> & Expected<T, Vector | SparseVector | string>,
 ): VectorReference<NonNullable<T>> {
   return new VectorReference(expression)
 }

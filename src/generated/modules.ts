@@ -1059,7 +1059,7 @@ drop function tenon.change_channel(regclass);`,
         transactional: true,
         placeholders: [],
         creates: [{ kind: 'function', schema: 'tenon', name: 'adjust_counter' }, { kind: 'function', schema: 'tenon', name: 'count_rows' }, { kind: 'function', schema: 'tenon', name: 'uncount_rows' }],
-        sha256: 'f3c3d2817817170f8b47db8d76feff4812a893582959e8b8edfb0b081e4a7e2d',
+        sha256: '0e8a3fdebf1d07954d11b5ef297d079e19b8182a7daeadfc2e5ebb287aa1c7b1',
         sql: `-- tenon.count_rows(): keeps in every row of a table how many rows of another belong to it.
 --
 -- purpose: counting at each read is slow where many rows belong to one. Maintained by triggers in the transaction that changes them:
@@ -1101,24 +1101,23 @@ begin
     when 'DELETE' then 'select %1$I as key, -1 as amount from gone'
     else 'select %1$I as key, 1 as amount from added union all select %1$I, -1 from gone'
   end;
-  difference := pg_catalog.format(difference, tg_argv[0]);
+  difference := pg_catalog.format(
+    'select changed.key, pg_catalog.sum(changed.amount) as amount from (%s) as changed group by changed.key having pg_catalog.sum(changed.amount) <> 0',
+    pg_catalog.format(difference, tg_argv[0])
+  );
   -- In the order of the keys, so that two statements do not wait for each other; and in a statement of its own: one that updates what it has
   -- just locked comes by an older version of the row, for which another may wait that waits for this one.
   execute pg_catalog.format(
     $sql$
       select from %2$I.%3$I as parent
-      where parent.%4$I in (select changed.key from (%1$s) as changed group by changed.key having pg_catalog.sum(changed.amount) <> 0)
+      where parent.%4$I in (select difference.key from (%1$s) as difference)
       order by parent.%4$I for no key update
     $sql$,
     difference, tg_argv[1], tg_argv[2], tg_argv[3]
   );
   execute pg_catalog.format(
     $sql$
-      update %2$I.%3$I as parent set %5$I = parent.%5$I + difference.amount
-      from (
-        select changed.key, pg_catalog.sum(changed.amount) as amount from (%1$s) as changed
-        group by changed.key having pg_catalog.sum(changed.amount) <> 0
-      ) as difference
+      update %2$I.%3$I as parent set %5$I = parent.%5$I + difference.amount from (%1$s) as difference
       where parent.%4$I = difference.key
     $sql$,
     difference, tg_argv[1], tg_argv[2], tg_argv[3], tg_argv[4]
